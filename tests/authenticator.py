@@ -36,6 +36,7 @@ class SoftAuthenticator:
     counter: int = 0
     step: int = 1
     client_data: dict[str, Any] = field(default_factory=dict)
+    aaguid: bytes = bytes(16)
     #: Form and statement of the attestation that it adds.
     attestation: tuple[str, dict[str, Any]] = ("none", {})
     keys: dict[str, tuple[ec.EllipticCurvePrivateKey, str]] = field(default_factory=dict)
@@ -66,7 +67,7 @@ class SoftAuthenticator:
             {1: 2, 3: -7, -1: 1, -2: numbers.x.to_bytes(32), -3: numbers.y.to_bytes(32)}
         )
         raw_id = hashlib.sha256(cose).digest()
-        data = self._head(self._flags() | ATTESTED) + bytes(16)
+        data = self._head(self._flags() | ATTESTED) + self.aaguid
         data += struct.pack(">H", len(raw_id)) + raw_id + cose
         self.keys[b64(raw_id)] = (key, asked["user"]["id"])
         client_data = self._client_data("webauthn.create", asked["challenge"])

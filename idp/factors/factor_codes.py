@@ -179,7 +179,10 @@ def _step(work: UnitOfWork, row: Authenticator, typed: str, window: int) -> int 
     code = totp.typed_code(typed)
     if code is None:
         return None
-    return totp.matching_step(secret(work, row), code, work.now, after=row.last_step, window=window)
+    drift = totp.drift(row.last_step, row.last_used_at or row.confirmed_at)
+    return totp.matching_step(
+        secret(work, row), code, work.now, after=row.last_step, window=window, drift=drift
+    )
 
 
 def _accept(work: UnitOfWork, row: Authenticator, step: int) -> bool:

@@ -13,7 +13,7 @@ from idp.credentials import notices
 from idp.db import insert_if_missing
 from idp.factors import authenticators
 from idp.messages.message_kinds import MailKind
-from idp.mfa import passkey_ceremony
+from idp.mfa import passkey_ceremony, passkey_providers
 from idp.mfa.assurance import FactorKind, passkey_methods
 from idp.mfa.passkey_ceremony import Passkey, PasskeyRefusal, PasskeyRefused, Site
 from idp.mfa.prompt_reasons import AccountChange
@@ -122,6 +122,33 @@ def request_options(
     )
 
 
+def accepted(work: UnitOfWork, account: Account) -> dict[str, object] | None:
+    """What a browser is told of the account's passkeys: all that exist, and the present name
+    (WebAuthn level 3, ``signalAllAcceptedCredentials`` and ``signalCurrentUserDetails``). None for
+    an account that never had one."""
+    if account.user_handle is None:
+        return None
+    return {
+        "rpId": site(work).rp_id,
+        "userId": account.user_handle,
+        "name": account.username,
+        "displayName": account.person.full_name or account.username,
+        "allAcceptedCredentialIds": [row.credential_id for row in list_passkeys(work, account)],
+    }
+
+
+def unknown(work: UnitOfWork, text: str) -> dict[str, str] | None:
+    """The passkey of a refused response, if it does not exist, for ``signalUnknownCredential``."""
+    try:
+        credential_id = passkey_ceremony.read(text).credential_id
+    except PasskeyRefused:
+        return None
+    row = _row_of(work, credential_id)
+    if row is not None and row.removed_at is None:
+        return None
+    return {"rpId": site(work).rp_id, "credentialId": credential_id}
+
+
 def register(
     work: UnitOfWork, account: Account, flow: str, text: str, name: str
 ) -> Authenticator | Fault:
@@ -130,12 +157,18 @@ def register(
     try:
         answer = passkey_ceremony.read(text)
         _spend(work, Ceremony.REGISTER, flow, answer.challenge)
-        made = passkey_ceremony.register(site(work), answer)
+        created = passkey_ceremony.register(site(work), answer)
+        made = created.key
         if _row_of(work, made.credential_id) is not None:
             raise PasskeyRefused(PasskeyRefusal.KNOWN_ALREADY)
     except PasskeyRefused as refusal:
         return _refused(work, refusal, account, Ceremony.REGISTER)
-    row = authenticators.start_enrolment(work, account, FactorKind.PASSKEY, name=name)
+    row = authenticators.start_enrolment(
+        work,
+        account,
+        FactorKind.PASSKEY,
+        name=name or passkey_providers.name_of(created.aaguid),
+    )
     row.credential_id, row.public_key = made.credential_id, made.public_key
     row.sign_count, row.transports = made.sign_count, made.transports
     row.is_synced, row.is_backed_up = made.is_synced, made.is_backed_up

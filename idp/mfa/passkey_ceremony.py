@@ -88,6 +88,14 @@ class Passkey:
 
 
 @dataclass(frozen=True)
+class Created:
+    """A new credential, and the AAGUID of its provider, which is not attested."""
+
+    key: Passkey
+    aaguid: str
+
+
+@dataclass(frozen=True)
 class Used:
     """The new counter and backup state after a sign-in."""
 
@@ -192,7 +200,7 @@ def read(text: str) -> Answer:
     return answer
 
 
-def register(site: Site, answer: Answer) -> Passkey:
+def register(site: Site, answer: Answer) -> Created:
     """The new credential. Raises Refused."""
     try:
         made = webauthn.verify_registration_response(
@@ -205,7 +213,7 @@ def register(site: Site, answer: Answer) -> Passkey:
     except Exception as error:
         # The library parses untrusted input: any error in it means an invalid response.
         raise PasskeyRefused(PasskeyRefusal.NOT_VERIFIED, type(error).__name__) from error
-    return Passkey(
+    key = Passkey(
         credential_id=bytes_to_base64url(made.credential_id),
         public_key=bytes_to_base64url(made.credential_public_key),
         sign_count=made.sign_count,
@@ -213,6 +221,7 @@ def register(site: Site, answer: Answer) -> Passkey:
         is_backed_up=made.credential_backed_up,
         transports=answer.transports,
     )
+    return Created(key, made.aaguid)
 
 
 def _without_statement(text: str) -> dict[str, Any]:

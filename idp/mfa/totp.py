@@ -39,18 +39,29 @@ def typed_code(text: str) -> str | None:
 
 
 def matching_step(
-    secret: str, code: str, now: datetime, *, after: int, window: int = WINDOW
+    secret: str, code: str, now: datetime, *, after: int, window: int = WINDOW, drift: int = 0
 ) -> int | None:
     """The time step of ``code``, within the window around ``now`` and after the last accepted step;
-    None for an incorrect or repeated code. Every step is compared."""
+    None for an incorrect or repeated code. Every step is compared. An app whose clock was ``drift``
+    steps off is expected to be off as much again (RFC 6238 section 6)."""
     found = None
-    for step in _steps(now, window):
+    for step in _steps(now, window, drift):
         expected = pyotp.TOTP(secret).generate_otp(step)
         if hmac.compare_digest(expected, code) and step > after:
             found = step
     return found
 
 
-def _steps(now: datetime, window: int) -> Iterable[int]:
+def drift(last_step: int, at: datetime | None) -> int:
+    """How many steps the clock of an app was ahead (or behind, negative) when its last code was
+    accepted; at most what the setup accepts."""
+    if not last_step or at is None:
+        return 0
+    ahead = last_step - int(at.timestamp()) // STEP_SECONDS
+    return max(-WINDOW_AT_SETUP, min(ahead, WINDOW_AT_SETUP))
+
+
+def _steps(now: datetime, window: int, drift: int) -> Iterable[int]:
+    """A clock that was set right is accepted too."""
     present = int(now.timestamp()) // STEP_SECONDS
-    return range(present - window, present + window + 1)
+    return range(present + min(0, drift) - window, present + max(0, drift) + window + 1)

@@ -6,8 +6,10 @@ from flask import Blueprint, Response, abort, jsonify, redirect, render_template
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import current, schema_version
+from idp.factors import authenticators
 from idp.grants import signing_keys
 from idp.messages import outbox_reader
+from idp.mfa.assurance import FactorKind
 from idp.models import AccountState
 from idp.oidc.endpoints import signed_out
 from idp.policy.local_path import safe_path
@@ -27,6 +29,7 @@ def blueprint(*, demo: bool) -> Blueprint:
     pages.add_url_rule("/readyz", "readyz", readyz)
     pages.add_url_rule("/logos/<digest>", "client_logo", client_logos.show)
     pages.add_url_rule("/.well-known/change-password", "change_password", change_password)
+    pages.add_url_rule("/.well-known/passkey-endpoints", "passkey_endpoints", passkey_endpoints)
     if demo:
         pages.add_url_rule("/demo/outbox", "demo_outbox", demo_outbox)
         pages.add_url_rule("/demo/components", "demo_components", demo_components)
@@ -42,6 +45,19 @@ def language() -> BaseResponse:
 def change_password() -> BaseResponse:
     """Where password managers look for the page (W3C, A Well-Known URL for Changing Passwords)."""
     return redirect(url_for("profile.change_password"), code=302)
+
+
+def passkey_endpoints() -> BaseResponse:
+    """Where password managers lead people to add and manage passkeys (W3C, A Well-Known URL for
+    Relying Party Passkey Endpoints)."""
+    work = current.work()
+    if FactorKind.PASSKEY not in authenticators.available_kinds(work):
+        abort(404)
+    issuer = work.settings.issuer
+    return jsonify(
+        enroll=issuer + url_for("profile.set_up_factor", kind=FactorKind.PASSKEY),
+        manage=issuer + url_for("profile.factors"),
+    )
 
 
 def signout() -> BaseResponse:

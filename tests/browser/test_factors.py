@@ -117,6 +117,13 @@ def test_a_passkey_is_registered_and_used_alone_and_as_second_factor(
     open_setting(page, issuer, "Change Work laptop", person)
     page.get_by_role("button", name="Remove").click()
     expect(page.get_by_role("status").first).to_have_text("Your verification method was removed.")
+    # The browser forgets it too (WebAuthn level 3, signalAllAcceptedCredentials).
+    for _ in range(200):
+        kept = devtools.send("WebAuthn.getCredentials", {"authenticatorId": number})["credentials"]
+        if not kept:
+            break
+        page.wait_for_timeout(50)
+    assert kept == []
     assert page.complaints == []  # type: ignore[attr-defined]
 
 

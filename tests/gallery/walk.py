@@ -37,6 +37,7 @@ NO_PAGES = frozenset(
         "pages.change_password",
         "pages.client_logo",
         "pages.healthz",
+        "pages.passkey_endpoints",
         "pages.readyz",
     }
 )

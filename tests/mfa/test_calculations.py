@@ -184,6 +184,16 @@ def test_n64_codes_of_an_app_count_in_their_window_once() -> None:
     assert totp.matching_step(secret, codes[5], moment, after=4) == 5
     assert totp.matching_step(secret, codes[5], moment, after=5) is None
     assert totp.matching_step(secret, "000000", moment, after=0) is None
+    # An app that was two steps ahead may be three ahead now; one that was set right is accepted.
+    ahead = [totp.matching_step(secret, code, moment, after=0, drift=2) for code in codes.values()]
+    assert ahead == [None, 4, 5, 6, 7, 8]
+    behind = [
+        totp.matching_step(secret, code, moment, after=0, drift=-2) for code in codes.values()
+    ]
+    assert behind == [3, 4, 5, 6, None, None]
+    assert totp.drift(0, moment) == totp.drift(7, None) == 0
+    at = int(moment.timestamp()) // totp.STEP_SECONDS
+    assert [totp.drift(at + off, moment) for off in (-9, -1, 0, 2, 3)] == [-2, -1, 0, 2, 2]
     address = totp.uri(secret, username="ada", issuer="Gateway")
     assert address == f"otpauth://totp/Gateway:ada?secret={secret}&issuer=Gateway"
 

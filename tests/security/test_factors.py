@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import threading
+from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
+import pyotp
 import pytest
 from sqlalchemy import select
 
@@ -562,3 +564,23 @@ def test_the_secret_is_long_enough_and_works_in_the_app(world: World) -> None:
     moment = world.clock.now().fromtimestamp(59, tz=world.clock.now().tzinfo)
     assert totp.matching_step(secret, "287082", moment, after=0) == 1
     assert totp.matching_step(secret, "287082", moment, after=1) is None
+
+
+def test_mf01_an_app_whose_clock_is_a_minute_ahead_keeps_working(world: World) -> None:
+    """RFC 6238 section 6: how far it was off is learned, from the setup and from each sign-in. A
+    minute more at once is too much."""
+    username, browser = world.account(), world.browser()
+    browser.sign_in(username)
+    page = verify(browser, APP, current=PASSWORD)
+    page = browser.submit(page, APP, name="Old telephone", do="begin")
+    secret = secret_on(page)
+
+    def ahead(seconds: int) -> str:
+        return str(pyotp.TOTP(secret).at(world.clock.now() + timedelta(seconds=seconds)))
+
+    browser.submit(page, APP, code=ahead(60))
+    for seconds, accepted in ((60, True), (90, True), (180, False), (0, True)):
+        world.clock.advance(hours=1)
+        browser, page = half_signed_in(world, username)
+        browser.submit(page, "/signin/factor", code=ahead(seconds))
+        assert is_in(browser) is accepted, seconds

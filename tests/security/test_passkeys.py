@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from werkzeug.test import TestResponse
@@ -13,7 +16,7 @@ from werkzeug.test import TestResponse
 from idp.directory import accounts
 from idp.factors import authenticators, passkeys
 from idp.mfa import passkey_ceremony
-from idp.models import AccountState
+from idp.models import AccountState, Authenticator
 from idp.networks import NetworkSet
 from idp.policy.scopes import ACR_PHR
 from tests.authenticator import SoftAuthenticator, b64, unb64
@@ -399,6 +402,88 @@ def test_a_removed_or_reset_passkey_is_refused(
         authenticators.remove(work, account, authenticators.list_usable(work, account)[0])
     answer = alone(world.browser(), device)
     assert (answer.status_code, reasons(world)) == (400, "unknown_passkey")
+
+
+def signals(page: TestResponse, name: str) -> Any:
+    """What a page tells the browser of passkeys."""
+    found = re.search(rf'data-passkey-{name}="([^"]*)"', page.text)
+    return json.loads(html.unescape(found[1])) if found else None
+
+
+def test_sp04_the_browser_learns_which_passkeys_exist(
+    world: World, holder: tuple[str, SoftAuthenticator]
+) -> None:
+    """WebAuthn level 3, signal methods: all passkeys with the present name; none after removal."""
+    username, device = holder
+    browser = world.browser()
+    alone(browser, device)
+    told = signals(browser.get("/settings/factors"), "accepted")
+    key, (_, handle) = next(iter(device.keys.items()))
+    assert told == {
+        "rpId": "gateway.test",
+        "userId": handle,
+        "name": username,
+        "displayName": told["displayName"],
+        "allAcceptedCredentialIds": [key],
+    }
+    with world.work() as work:
+        account = accounts.by_username(work, username)
+        authenticators.remove(work, account, authenticators.list_usable(work, account)[0])
+    told = signals(browser.get("/settings/factors"), "accepted")
+    assert told["allAcceptedCredentialIds"] == []
+    other = world.browser()
+    other.sign_in(world.account())
+    assert signals(other.get("/settings/factors"), "accepted") is None
+
+
+def test_the_browser_learns_of_a_passkey_that_does_not_exist(
+    world: World, holder: tuple[str, SoftAuthenticator]
+) -> None:
+    """A refused passkey that exists is not called unknown, nor one of a malformed response."""
+    username, device = holder
+    key = next(iter(device.keys))
+    device.verifies_user = False
+    assert signals(alone(world.browser(), device), "unknown") is None
+    device.verifies_user = True
+    with world.work() as work:
+        account = accounts.by_username(work, username)
+        authenticators.remove(work, account, authenticators.list_usable(work, account)[0])
+    refused = alone(world.browser(), device)
+    assert signals(refused, "unknown") == {"rpId": "gateway.test", "credentialId": key}
+    browser = world.browser()
+    page = browser.get("/signin")
+    refused = browser.submit(page, "/signin/passkey", credential="{}")
+    assert (refused.status_code, signals(refused, "unknown")) == (400, None)
+
+
+@pytest.mark.parametrize(
+    ("aaguid", "typed", "name"),
+    [
+        ("fbfc3007-154e-4ecc-8c0b-6e020557d7bd", "", "iCloud Keychain"),
+        ("fbfc3007-154e-4ecc-8c0b-6e020557d7bd", "My phone", "My phone"),
+        ("00000000-0000-0000-0000-000000000000", "", ""),
+    ],
+)
+def test_mf08_a_passkey_has_the_name_of_its_provider_until_it_is_named(
+    world: World, aaguid: str, typed: str, name: str
+) -> None:
+    username, device = world.account(), device_of(world)
+    device.aaguid = UUID(aaguid).bytes
+    with world.work() as work:
+        account = accounts.by_username(work, username)
+        made = device.create(passkeys.creation_options(work, account, "flow"))
+        row = passkeys.register(work, account, "flow", made, typed)
+        assert isinstance(row, Authenticator)
+        assert row.name == name
+
+
+def test_password_managers_find_where_passkeys_are_managed(world: World) -> None:
+    """W3C, A Well-Known URL for Relying Party Passkey Endpoints."""
+    found = world.browser().get("/.well-known/passkey-endpoints")
+    assert found.json == {
+        "enroll": "https://gateway.test/settings/factors/passkey",
+        "manage": "https://gateway.test/settings/factors",
+    }
 
 
 @pytest.mark.parametrize("fault", ["verifies_user", "origin", "rp_id", "client_data"])

@@ -156,7 +156,8 @@ def passkey() -> BaseResponse:
                 "with your user name and password."
             ),
         )
-        return _page(found, username="", error=error, status=400)
+        unknown = passkeys.unknown(work, answer)
+        return _page(found, username="", error=error, status=400, unknown_passkey=unknown)
     account, methods = accepted
     found = found or interactions.begin(
         work, current.browser_binding(), return_to=safe_path(request.form.get("next"))
@@ -207,7 +208,12 @@ def flow_of(found: Interaction) -> str:
 
 
 def _page(
-    found: Interaction | None, *, username: str, error: str | None, status: int = 200
+    found: Interaction | None,
+    *,
+    username: str,
+    error: str | None,
+    status: int = 200,
+    unknown_passkey: dict[str, str] | None = None,
 ) -> BaseResponse:
     if found is None:
         g.goes_on = url_for("login.signin", next=safe_path(request.values.get("next")))
@@ -224,6 +230,7 @@ def _page(
         passkey_options=passkeys.request_options(
             current.work(), Ceremony.ALONE, current.browser_binding(), None
         ),
+        unknown_passkey=unknown_passkey,
     )
     return Response(body, status=status)
 

@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from idp import current
 from idp.errors import Refused
 from idp.factors import authenticators as service
+from idp.factors import passkeys
 from idp.factors import recovery_codes as paper
 from idp.factors import security_question as question
 from idp.mfa.assurance import PASSWORD, FactorKind
@@ -59,6 +60,7 @@ def shown(account: Account) -> dict[str, Any]:
         ],
         "question": questions.words(chosen.question) if chosen else "",
         "codes_left": paper.count_unused(work, account),
+        "accepted_passkeys": passkeys.accepted(work, account),
     }
 
 
