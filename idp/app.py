@@ -54,6 +54,7 @@ db = SQLAlchemy(metadata=Base.metadata)
 WITHOUT_CSRF = (
     "token", "introspect", "revoke", "userinfo", "par", "device_authorization",
     "authorize", "logout", "register_client", "registration",
+    "event_streams", "event_stream_status", "event_stream_verification", "polled_events",
 )  # fmt: skip
 
 

@@ -15,8 +15,8 @@ from idp.clients.key_documents import HttpKeyDocuments
 from idp.clients.key_hosts import KeyHosts
 from idp.credentials.hashing import PasswordHasher
 from idp.db import engine_options, prepare_engine
-from idp.messages.logout_delivery import HttpLogoutSender
 from idp.messages.sms import DemoSmsSender, FormSmsSender
+from idp.messages.token_delivery import HttpEventSender, HttpLogoutSender
 from idp.networks import GeoDatabase, NetworkSet, read_networks
 from idp.ports import Mailer, Ports, SmsSender, SystemClock, SystemTokens
 from idp.settings import Settings
@@ -81,5 +81,6 @@ def default_ports(settings: Settings) -> Ports:
         suspicious_networks=read_networks(settings.listed_networks),
         denied_networks=NetworkSet(settings.denied_networks),
         logouts=HttpLogoutSender(outbound, settings.outbound_ca_file),
+        events=HttpEventSender(outbound, settings.outbound_ca_file),
         key_hosts=KeyHosts(HttpKeyDocuments(outbound, settings.outbound_ca_file).read),
     )

@@ -52,6 +52,13 @@ class LogoutSender(Protocol):
         """Send the token; raises if it can be retried."""
 
 
+class EventSender(Protocol):
+    """Pushes security events to receivers."""
+
+    def send(self, uri: str, token: str, authorization: str) -> None:
+        """Push the token; raises if it can be retried."""
+
+
 class KeyHosts(Protocol):
     """Keeps the keys that clients publish at a ``jwks_uri``."""
 
@@ -114,6 +121,8 @@ class Ports:
     denied_networks: Container[Address | None] = ()
     #: None if no logout tokens are sent, as in a trial without a network.
     logouts: LogoutSender | None = None
+    #: None if no security events are pushed, as in a trial without a network.
+    events: EventSender | None = None
     #: None if no keys of clients are fetched, as in a trial without a network.
     key_hosts: KeyHosts | None = None
     #: Samples events of unauthenticated callers.

@@ -92,7 +92,8 @@ class Network:
     )
     outbound_networks: tuple[str, ...] = setting(
         (),
-        "private networks where applications receive back-channel logouts and publish their keys, "
+        "private networks where applications receive back-channel logouts and security events, "
+        "and publish their keys, "
         "e.g. 10.20.0.0/16",
     )
     outbound_ca_file: str = setting(

@@ -80,6 +80,10 @@ class UnitOfWork:
     clients: dict[str, Any] = field(default_factory=dict)
     #: Machine accounts already loaded, by login.
     machine_logins: dict[str, Any] = field(default_factory=dict)
+    #: The receivers of security events of each account, and the events of this transaction
+    #: (``idp.audit.security_events``).
+    receivers: dict[int, Any] = field(default_factory=dict)
+    told: dict[Any, Any] = field(default_factory=dict)
     #: What the process keeps in memory.
     kept_rows: KeptRows = field(default_factory=KeptRows)
     #: Whether the transaction is rolled back after its effects were read (``dry_run``).
@@ -168,14 +172,18 @@ class UnitOfWork:
         self.db.commit()
         # What was committed cannot be run again.
         self.may_presume = False
-        self._kept = None
-        self.machine_logins.clear()
+        self._forget()
 
     def rollback(self) -> None:
         """Roll back to the last commit. Services do not call it."""
         self.db.rollback()
+        self._forget()
+
+    def _forget(self) -> None:
+        """What was loaded belongs to the transaction that has ended."""
         self._kept = None
-        self.machine_logins.clear()
+        for loaded in (self.machine_logins, self.receivers, self.told):
+            loaded.clear()
 
     def close(self) -> None:
         """Release the connection before the end of the request."""

@@ -2,7 +2,7 @@
 
 A change writes its event through ``events`` in its own transaction. Nothing here changes an
 account, a client or a session. No event is deleted; only ``chain`` updates one, to set its
-sequence number and its seal.
+sequence number and its seal. ``security_events`` queues what receivers are told of an event.
 """
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "chain",
     "events",
     "lost_events",
+    "security_events",
     "sign_in_activity",
     "trail",
     "verification",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert
 
 from idp import metrics
+from idp.audit import security_events
 from idp.audit.actions import AuditAction, ProtocolCode
 from idp.db import table
 from idp.models import Event
@@ -71,6 +72,8 @@ def record(
         request_id=work.origin.request_id,
         data=data,
     )
+    if account and not reason:
+        security_events.tell(work, name, account, data)
 
 
 def _sample(work: UnitOfWork, kind: Kind) -> int | None:

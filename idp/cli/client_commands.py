@@ -74,6 +74,10 @@ _TEXTS = {
         "--backchannel-logout-uri",
         "Back-channel logout URI. Empty for none.",
     ),
+    "event_push_uri": (
+        "--event-push-uri",
+        "URI to which security events are pushed (RFC 8935). Empty for none.",
+    ),
     "frontchannel_logout_uri": (
         "--frontchannel-logout-uri",
         "Front-channel logout URI, on the host of a redirect URI. Empty for none.",

@@ -75,8 +75,9 @@ def worker(once: bool, interval: float, health_host: str, health_port: int) -> N
     """Start the worker.
 
     It processes recovery requests, deactivates expired accounts, revokes expired role groups, sends
-    reminders and messages, sends back-channel logouts, raises alerts, updates the risk engine and
-    seals the audit log. Codes, other e-mail, text messages and logouts have separate threads."""
+    reminders and messages, sends back-channel logouts, pushes security events, raises alerts,
+    updates the risk engine and seals the audit log. Codes, other e-mail, text messages, logouts and
+    events have separate threads."""
     from idp.cli.worker_parts import THREADS, work_round
     from idp.foundation import log_accepted_risks
     from service_base import garbage, metrics

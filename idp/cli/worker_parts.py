@@ -13,7 +13,7 @@ from idp.messages import delivery
 from idp.messages.delivery import Sender
 from idp.messages.message_kinds import CODES, MessageKind
 from idp.models import MessageChannel
-from idp.oidc import logout_token
+from idp.oidc import event_token, logout_token
 from idp.oidc.jwks import KeyRing
 from idp.recovery import recovery_requests
 from idp.session import sessions
@@ -84,6 +84,10 @@ def _send_logouts(runtime: Runtime) -> int:
     return _deliver(runtime, {MessageChannel.LOGOUT: logout_token.sender(KeyRing())})
 
 
+def _push_events(runtime: Runtime) -> int:
+    return _deliver(runtime, {MessageChannel.EVENT: event_token.sender(KeyRing())})
+
+
 def _deliver(
     runtime: Runtime, senders: Mapping[MessageChannel, Sender], kinds: Collection[MessageKind] = ()
 ) -> int:
@@ -115,6 +119,7 @@ THREADS: Mapping[str, Parts[Runtime]] = {
     "mail": {"mail": _send_mail},
     "texts": {"texts": _send_texts},
     "logouts": {"logouts": _send_logouts},
+    "events": {"events": _push_events},
 }
 #: All parts.
 PARTS: Parts[Runtime] = {name: part for parts in THREADS.values() for name, part in parts.items()}

@@ -12,6 +12,8 @@ __all__ = [
     "client_refusals",
     "client_secrets",
     "client_validation",
+    "event_stream_refusals",
+    "event_streams",
     "initial_tokens",
     "key_documents",
     "key_hosts",

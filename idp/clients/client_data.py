@@ -45,6 +45,7 @@ class ClientData:
     redirect_uris: tuple[str, ...] = ()
     post_logout_redirect_uris: tuple[str, ...] = ()
     backchannel_logout_uri: str = ""
+    event_push_uri: str = ""
     frontchannel_logout_uri: str = ""
     frontchannel_logout_session_required: bool = False
     allowed_origins: tuple[str, ...] = ()

@@ -202,6 +202,7 @@ class UriUse(Phrase):
     BACKCHANNEL_LOGOUT = N_("back-channel logout URI")
     FRONTCHANNEL_LOGOUT = N_("front-channel logout URI")
     KEYS = N_("key set URI (jwks_uri)")
+    EVENTS = N_("URI for security events")
 
 
 class UriInvalid(Invalid):

@@ -253,6 +253,7 @@ def _uri_faults(work: UnitOfWork, data: ClientData) -> Iterator[Refusal]:
     # The gateway calls these URIs, so they cannot be a native application's.
     called = (
         (UriUse.BACKCHANNEL_LOGOUT, data.backchannel_logout_uri),
+        (UriUse.EVENTS, data.event_push_uri),
         (UriUse.KEYS, data.jwks_uri),
     )
     front = data.frontchannel_logout_uri

@@ -11,7 +11,15 @@ from sqlalchemy.orm import Session, UOWTransaction
 
 from idp.audit.actions import AuditAction
 from idp.directory import held_role_groups
-from idp.models import Account, Client, Event, MessageChannel, OutboxMessage, RoleGroup
+from idp.models import (
+    TO_PEOPLE,
+    Account,
+    Client,
+    Event,
+    MessageChannel,
+    OutboxMessage,
+    RoleGroup,
+)
 from idp.transaction import UnitOfWork
 
 #: So many recipients of one kind of mail are named; all are counted.
@@ -41,7 +49,7 @@ class Effects:
         messages = [row for row in self._rows if isinstance(row, OutboxMessage)]
         found = {
             "events": list(dict.fromkeys(row.name for row in events)),
-            "mails": _mails([row for row in messages if row.channel != MessageChannel.LOGOUT]),
+            "mails": _mails([row for row in messages if row.channel in TO_PEOPLE]),
             "sessions": sum(row.name == AuditAction.SESSION_ENDED for row in events),
             "applications": self._lost(events),
             "notified": sorted(

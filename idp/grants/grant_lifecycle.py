@@ -6,12 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import bindparam, insert, select, update
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.db import table
-from idp.models import AccountKind, BrowserSession, Client, Grant
+from idp.models import Account, AccountKind, BrowserSession, Client, Grant
 from idp.models.records import AnyAccount, AnyClient, AnyGrant, AnySession, GrantRecord
 from idp.models.revision import CURRENT
 from idp.policy.scopes import ACR_PASSWORD
@@ -39,6 +39,17 @@ class Authorization:
     scopes: list[str]
     claims: dict[str, object]
     nonce: str | None
+
+
+def newest(work: UnitOfWork, account_subject: str, client_pk: int) -> Grant | None:
+    """The last grant of the account with this ``subject`` to the client, active or not."""
+    return work.db.scalar(
+        select(Grant)
+        .join(Account, Account.id == Grant.account_id)
+        .where(Account.subject == account_subject, Grant.client_id == client_pk)
+        .order_by(Grant.id.desc())
+        .limit(1)
+    )
 
 
 def create_for_person(work: UnitOfWork, authorization: Authorization) -> GrantRecord:

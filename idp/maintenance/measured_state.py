@@ -28,12 +28,14 @@ from service_base.metrics import Reading, Values
 
 #: Messages counted in a state; more are as bad.
 MOST = 10_000
-#: The lanes of the outbox, each a thread of the worker.
-LANES = ("codes", "mail", "texts", "logouts")
+#: The lanes of the outbox, each a thread of the worker; ``kept_events`` wait for applications.
+LANES = ("codes", "mail", "texts", "logouts", "events", "kept_events")
 _LANE = {
     MessageChannel.MAIL: "mail",
     MessageChannel.SMS: "texts",
     MessageChannel.LOGOUT: "logouts",
+    MessageChannel.EVENT: "events",
+    MessageChannel.KEPT_EVENT: "kept_events",
 }
 if missing := set(MessageChannel) - _LANE.keys():
     raise RuntimeError(f"no lane for {missing}")

@@ -1,6 +1,7 @@
 """Delete expired rows in small batches, so that requests are not delayed.
 
-Events, accounts, assignments, consents and undelivered messages are never deleted.
+Audit events, accounts, assignments, consents and undelivered messages are never deleted, except
+security events that nobody fetched.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from idp.models import (
     KnownBrowser,
     Link,
     Logo,
+    MessageChannel,
     MessageState,
     OneTimeCode,
     OutboxMessage,
@@ -32,6 +34,7 @@ from idp.models import (
     TemporaryPassword,
     Throttle,
 )
+from idp.policy.event_types import RETENTION
 from idp.transaction import UnitOfWork
 
 BATCH = 1000
@@ -100,6 +103,14 @@ KINDS: dict[str, tuple[type, Callable[[datetime], ColumnElement[bool]]]] = {
         lambda now: KnownBrowser.last_seen_at < now - timedelta(days=BROWSER_DAYS),
     ),
     "logos": (Logo, _unused_logos),
+    "events": (
+        OutboxMessage,
+        lambda now: (
+            (OutboxMessage.channel == MessageChannel.KEPT_EVENT)
+            & (OutboxMessage.state == MessageState.QUEUED)
+            & (OutboxMessage.created_at < now - RETENTION)
+        ),
+    ),
     "messages": (
         OutboxMessage,
         lambda now: (

@@ -26,6 +26,7 @@ from idp.maintenance.revocation_replay import ReplayResult
 from idp.mfa.assurance import FactorKind
 from idp.mfa.totp import STEP_SECONDS
 from idp.models import (
+    TO_PEOPLE,
     Account,
     AccountState,
     Authenticator,
@@ -40,7 +41,6 @@ from idp.models import (
     Interaction,
     KnownBrowser,
     Link,
-    MessageChannel,
     MessageState,
     OneTimeCode,
     OutboxMessage,
@@ -134,7 +134,7 @@ def _steps(now: datetime) -> list[tuple[str, type, ColumnElement[bool], dict[str
         # Sent already, or with an invalid link. Notices about ended access are sent again.
         ("messages", OutboxMessage,
          (OutboxMessage.state == MessageState.QUEUED)
-         & (OutboxMessage.channel != MessageChannel.LOGOUT),
+         & OutboxMessage.channel.in_(TO_PEOPLE),
          {"state": MessageState.DEAD, "last_error": EndReason.RESTORED}),
     ]  # fmt: skip
 

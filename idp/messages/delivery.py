@@ -25,6 +25,8 @@ from service_base import logs
 
 #: Sends a message of one channel; raises if the attempt can be repeated.
 Sender = Callable[[Runtime, OutboxMessage], None]
+#: Of these channels, an application that does not respond gets nothing for a while.
+TO_APPLICATIONS = (MessageChannel.LOGOUT, MessageChannel.EVENT)
 log = logs.Logger("gateway.outbox")
 LEASE_SECONDS = 120
 MAX_ATTEMPTS = 10
@@ -175,7 +177,7 @@ def _record_outcome(work: UnitOfWork, pk: int, attempt: int, fault: str | None) 
         return
     wait = min(FIRST_RETRY_SECONDS * 2 ** (attempt - 1), LONGEST_RETRY_SECONDS)
     row.next_attempt_at = work.now + timedelta(seconds=wait)
-    if row.channel == MessageChannel.LOGOUT and not _is_rejection(fault):
+    if row.channel in TO_APPLICATIONS and not _is_rejection(fault):
         _postpone(work, row)
     metrics.MESSAGES.add(str(row.channel), "retry")
     log.warning("message_retry", id=pk, kind=row.kind, attempts=attempt, error=fault)
@@ -187,8 +189,8 @@ def _is_rejection(fault: str) -> bool:
 
 
 def _postpone(work: UnitOfWork, failed: OutboxMessage) -> None:
-    """Postpone other logout tokens for the same relying party, so that an unresponsive one costs
-    one timeout, not one for each token. The next attempt starts with another token."""
+    """Postpone other tokens of the channel for the same application, so that an unresponsive one
+    costs one timeout, not one for each token. The next attempt starts with another token."""
     until = failed.next_attempt_at - timedelta(seconds=1)
     work.db.execute(
         update(OutboxMessage)

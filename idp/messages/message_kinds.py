@@ -77,6 +77,10 @@ class NotificationKind(StrEnum):
     """What is sent to an application; it has no template."""
 
     BACK_CHANNEL_LOGOUT = "logout"
+    CREDENTIAL_CHANGE = "credential_change"
+    SESSION_REVOKED = "session_revoked"
+    STREAM_VERIFICATION = "stream_verification"
+    TOKEN_CLAIMS_CHANGE = "token_claims_change"  # noqa: S105 - a name
 
 
 MessageKind = MailKind | TextMessageKind | NotificationKind

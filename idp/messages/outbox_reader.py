@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Select, select
 
-from idp.models import MessageChannel, OutboxMessage
+from idp.models import TO_PEOPLE, OutboxMessage
 from idp.transaction import UnitOfWork
 
 _LINK = re.compile(r"^https?://\S+$", re.MULTILINE)
@@ -56,7 +56,7 @@ def account_messages(work: UnitOfWork, account_id: int, limit: int = 10) -> list
 
 
 def _to_people() -> Select[OutboxMessage]:
-    return select(OutboxMessage).where(OutboxMessage.channel != MessageChannel.LOGOUT)
+    return select(OutboxMessage).where(OutboxMessage.channel.in_(TO_PEOPLE))
 
 
 def _opened(work: UnitOfWork, row: OutboxMessage) -> OutboxEntry:

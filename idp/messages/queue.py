@@ -10,6 +10,7 @@ from idp.messages.message_kinds import MailKind, MessageKind, NotificationKind, 
 from idp.messages.message_refusals import RecipientInvalid
 from idp.models import Account, MessageChannel, MessageState, OutboxMessage, Person
 from idp.policy.email_address import BadAddress, stored_address
+from idp.policy.event_types import RETENTION
 from idp.transaction import UnitOfWork
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def enqueue(
     from idp.messages.rendering import render
 
     words = render(kind, _locale(account), work.settings, person.full_name, account.username, data)
-    return _add(work, kind, account, MessageChannel.MAIL, recipient, words.subject, _body(words))
+    return _add(work, kind, account.id, MessageChannel.MAIL, recipient, words.subject, _body(words))
 
 
 def enqueue_sms(
@@ -39,7 +40,7 @@ def enqueue_sms(
     from idp.messages.rendering import render_sms
 
     words = render_sms(kind, _locale(account), work.settings, data)
-    return _add(work, kind, account, MessageChannel.SMS, number, words.subject, _body(words))
+    return _add(work, kind, account.id, MessageChannel.SMS, number, words.subject, _body(words))
 
 
 def enqueue_logout(work: UnitOfWork, account: Account, client_id: str, sid: str) -> OutboxMessage:
@@ -48,7 +49,27 @@ def enqueue_logout(work: UnitOfWork, account: Account, client_id: str, sid: str)
     body = {"text": f"sub {account.subject}, sid {sid}", "html": ""}
     body |= {"sub": account.subject, "sid": sid}
     kind, channel = NotificationKind.BACK_CHANNEL_LOGOUT, MessageChannel.LOGOUT
-    return _add(work, kind, account, channel, client_id, "Back-channel logout", body)
+    return _add(work, kind, account.id, channel, client_id, "Back-channel logout", body)
+
+
+def enqueue_event(
+    work: UnitOfWork,
+    client_id: str,
+    kind: NotificationKind,
+    body: dict[str, Any],
+    *,
+    account_id: int | None,
+    is_pushed: bool,
+) -> OutboxMessage:
+    """Queue a security event for a client. The worker pushes it, or it waits until the client polls
+    it. The token is created on delivery."""
+    words = {"text": f"{kind} {body.get('sub', '')}".strip(), "html": ""}
+    channel = MessageChannel.EVENT if is_pushed else MessageChannel.KEPT_EVENT
+    row = _add(work, kind, account_id, channel, client_id, "Security event", body | words)
+    if not is_pushed:
+        # The worker has nothing to do before.
+        row.next_attempt_at = work.now + RETENTION
+    return row
 
 
 def _locale(account: Account) -> str:
@@ -64,7 +85,7 @@ def _body(words: RenderedMessage) -> dict[str, str]:
 def _add(
     work: UnitOfWork,
     kind: MessageKind,
-    account: Account,
+    account_id: int | None,
     channel: MessageChannel,
     recipient: str,
     subject: str,
@@ -75,7 +96,7 @@ def _add(
         message_id=f"<{work.token(16)}@{host}>",
         channel=channel,
         kind=str(kind),
-        account_id=account.id,
+        account_id=account_id,
         recipient=recipient,
         subject=subject[:300],
         body_sealed=work.vault.encrypt(json.dumps(body)),

@@ -21,6 +21,7 @@ from idp.models.authenticator import (
 from idp.models.client import Client
 from idp.models.contact import Contact
 from idp.models.event import ChainHead, Event
+from idp.models.event_stream import EventStream
 from idp.models.grant import (
     AccessToken,
     AuthorizationCode,
@@ -33,7 +34,7 @@ from idp.models.grant import (
 )
 from idp.models.logo import Logo
 from idp.models.machine import MachineKey, RegisteredNetwork
-from idp.models.message import MessageChannel, MessageState, OutboxMessage
+from idp.models.message import TO_PEOPLE, MessageChannel, MessageState, OutboxMessage
 from idp.models.proposal import ClientProposal, ProposalKind
 from idp.models.provisioning import ProvisionedAccount, ProvisionedGroup
 from idp.models.revision import Revision
@@ -56,11 +57,12 @@ from idp.policy.registered_values import (
 )
 
 __all__ = [
+    "TO_PEOPLE",
     "AccessToken", "Account", "AccountKind", "AccountState", "Assignment", "AuthMethod",
     "Authenticator", "AuthorizationCode", "BrowserSession", "CallerVerification", "ChainHead",
     "Client", "ClientProposal", "ClientRegistration", "ClientSession", "Consent", "Contact",
-    "ContactFunction", "DeviceAuthorization", "Event", "Grant", "InitialAccessToken",
-    "Interaction",
+    "ContactFunction", "DeviceAuthorization", "Event", "EventStream", "Grant",
+    "InitialAccessToken", "Interaction",
     "KeyState", "KnownBrowser", "Link", "Logo", "MachineKey", "MessageChannel", "MessageState",
     "OneTimeCode",
     "OutboxMessage", "Participant", "Participation", "ParticipationKind", "PasswordHistory",

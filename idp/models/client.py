@@ -73,6 +73,8 @@ class Client(Base):
     backchannel_logout_uri: Mapped[str] = mapped_column(
         String(2000), default="", server_default=text("''")
     )
+    #: Where security events are pushed to (RFC 8935); empty: nowhere.
+    event_push_uri: Mapped[str] = mapped_column(String(2000), default="", server_default=text("''"))
     #: Opened in a frame of the page of a sign-out (Front-Channel Logout 1.0); empty: none.
     frontchannel_logout_uri: Mapped[str] = mapped_column(
         String(2000), default="", server_default=text("''")

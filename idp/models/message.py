@@ -12,12 +12,19 @@ from idp.db import Base, BigId, PrimaryKey
 
 
 class MessageChannel(StrEnum):
-    """How a message is sent: to people by mail or text message, to applications as a logout
-    token."""
+    """How a message is sent: to people by mail or text message, to applications as a logout token
+    or a security event."""
 
     MAIL = "mail"
     SMS = "sms"
     LOGOUT = "logout"
+    #: A security event that the worker pushes, and one that the application polls or has paused.
+    EVENT = "event"
+    KEPT_EVENT = "kept_event"
+
+
+#: The channels to people.
+TO_PEOPLE = (MessageChannel.MAIL, MessageChannel.SMS)
 
 
 class MessageState(StrEnum):
@@ -52,3 +59,14 @@ class OutboxMessage(Base):
     sent_at: Mapped[datetime | None]
 
     __table_args__ = (Index("ix_outbox_message_state_next_attempt_at", "state", "next_attempt_at"),)
+
+
+_IS_KEPT = OutboxMessage.channel == MessageChannel.KEPT_EVENT
+#: Serves applications that poll.
+Index(
+    "ix_outbox_message_recipient_kept",
+    OutboxMessage.recipient,
+    OutboxMessage.id,
+    sqlite_where=_IS_KEPT,
+    postgresql_where=_IS_KEPT,
+)

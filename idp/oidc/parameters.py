@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 from werkzeug.datastructures import MultiDict
 
@@ -13,12 +16,17 @@ MAX_VALUE = 8_192
 TOKENS = ("id_token_hint", "token")
 MAX_COUNT = 60
 FORM = "application/x-www-form-urlencoded"
+JSON = "application/json"
 
 
 class UnsupportedMediaType(InvalidRequestError):
-    """The body is not a form."""
+    """The body is not of the media type of the endpoint."""
 
     status_code = 415
+
+
+class NotAnObject(ValueError):
+    """The body is not a JSON object, or has a member twice."""
 
 
 def single(*sources: MultiDict[str, str]) -> tuple[dict[str, str], set[str]]:
@@ -75,3 +83,23 @@ def form(mimetype: str, query: MultiDict[str, str], body: MultiDict[str, str]) -
     if fault := malformed(values):
         raise InvalidRequestError(f"Malformed: {fault}.")
     return values
+
+
+def json_object(mimetype: str, body: bytes) -> dict[str, Any]:
+    """The JSON object of a body. Raises NotAnObject or UnsupportedMediaType."""
+    if mimetype != JSON:
+        raise UnsupportedMediaType(f"Send the body as {JSON}.")
+    try:
+        found = json.loads(body, object_pairs_hook=_without_repeated)
+    except (ValueError, RecursionError) as error:
+        raise NotAnObject from error
+    if not isinstance(found, dict):
+        raise NotAnObject
+    return found
+
+
+def _without_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise NotAnObject
+    return found

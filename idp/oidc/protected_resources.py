@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from idp.policy.event_types import MANAGE, READ
 from idp.policy.registered_values import DPOP_ALGS, SIGNING_ALGS
 from idp.policy.scopes import IDENTITY_SCOPES
 from idp.policy.scopes import SCIM as SCIM_SCOPE
@@ -53,7 +54,13 @@ SCIM = ProtectedResource(
     scopes=(SCIM_SCOPE,),
     methods=("header",),
 )
-RESOURCES = (USERINFO, SCIM)
+SHARED_SIGNALS = ProtectedResource(
+    path="/oauth2/v1/ssf",
+    name="Security events (Shared Signals)",
+    scopes=(READ, MANAGE),
+    methods=("header",),
+)
+RESOURCES = (USERINFO, SCIM, SHARED_SIGNALS)
 
 
 def metadata(settings: Settings, resource: ProtectedResource) -> dict[str, Any]:

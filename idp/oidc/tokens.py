@@ -286,7 +286,7 @@ def _access_claims(
     claims |= {"auth_time": seconds(_auth_time(grant)), "acr": grant.acr, "amr": grant.amr}
     names = set(claim_rules.GROUP_CLAIMS) & claim_rules.requested(scopes, {}, "id_token")
     groups = claim_rules.build(subject_of(work, grant), names, held)
-    return claims | _limited(work, groups)
+    return claims | limited(work, groups)
 
 
 def _id_token(
@@ -301,7 +301,7 @@ def _id_token(
     names = claim_rules.requested(scopes, grant.claims, "id_token")
     person = claim_rules.build(subject_of(work, grant), names, held)
     claims: dict[str, Any] = {
-        **_limited(work, person),
+        **limited(work, person),
         "iss": work.settings.issuer,
         "aud": grant.client.client_id,
         "iat": seconds(work.now),
@@ -321,7 +321,8 @@ def _id_token(
     return encrypted_tokens.for_id_tokens(work, grant.client, token)
 
 
-def _limited(work: UnitOfWork, claims: dict[str, Any]) -> dict[str, Any]:
+def limited(work: UnitOfWork, claims: dict[str, Any]) -> dict[str, Any]:
+    """The claims as a token may contain them: with too many role groups, these are at userinfo."""
     userinfo = f"{work.settings.issuer}/oauth2/v1/userinfo"
     return claim_rules.within_limit(claims, work.settings.max_groups, userinfo)
 

@@ -10,7 +10,6 @@ from sqlalchemy import ColumnElement, bindparam, or_, select, update
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.db import insert_if_missing
-from idp.messages import queue
 from idp.mfa.assurance import acr_of, amr_of, has_factor
 from idp.models import (
     AccessToken,
@@ -256,8 +255,8 @@ def revoke_exchanged_tokens(work: UnitOfWork, client: Client) -> None:
 def end_client_sessions(work: UnitOfWork, account: Account, group: RoleGroup) -> None:
     """End what the relying parties that see this role group know of the account's sessions: it was
     revoked. They get a back-channel logout; the next single sign-on there has another ``sid``."""
-    for row, client_id in logout_recipients.client_sessions_seeing(work, account, group):
-        queue.enqueue_logout(work, account, client_id, row.sid)
+    for row, client in logout_recipients.client_sessions_seeing(work, account, group):
+        logout_recipients.notify(work, account, client, row, EndReason.ACCESS_REVOKED)
         revoke_grants(work, Grant.sid == row.sid, EndReason.ACCESS_REVOKED, keep_offline=True)
         _detach_offline_grants(work, row.sid)
         work.db.delete(row)
@@ -266,8 +265,8 @@ def end_client_sessions(work: UnitOfWork, account: Account, group: RoleGroup) ->
 def end_at_client(work: UnitOfWork, account: Account, client: Client, reason: EndReason) -> None:
     """End everything that a relying party was given for the account, offline grants too. It gets a
     back-channel logout; the next single sign-on there has another ``sid``."""
-    for row, client_id in logout_recipients.client_sessions_at(work, account, client):
-        queue.enqueue_logout(work, account, client_id, row.sid)
+    for row, _ in logout_recipients.client_sessions_at(work, account, client):
+        logout_recipients.notify(work, account, client, row, reason)
         work.db.delete(row)
     where = (Grant.account_id == account.id) & (Grant.client_id == client.id)
     revoke_grants(work, where, reason)

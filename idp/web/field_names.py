@@ -29,6 +29,7 @@ LABELS = {
     "dpop_bound_access_tokens": _("Require tokens bound to a key (DPoP)"),
     "email": _("E-mail"),
     "fact": _("Correct answers"),
+    "event_push_uri": _("URI for security events"),
     "family_name": _("Last name"),
     "fapi2_security_profile": _("Enforce the FAPI 2.0 Security Profile"),
     "function": _("Function"),

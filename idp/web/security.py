@@ -20,6 +20,8 @@ CACHEABLE = response_headers.CACHEABLE | {
     "oidc.oauth_metadata",
     "oidc.userinfo_metadata",
     "oidc.scim_metadata",
+    "oidc.shared_signals_metadata",
+    "oidc.ssf_configuration",
     "oidc.keys",
     "oidc.check_session",
 }

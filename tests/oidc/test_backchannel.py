@@ -23,8 +23,8 @@ from idp.cli.worker_parts import PARTS, work_round
 from idp.clients import client_data, registry
 from idp.directory import accounts, participants, role_group_assignments, role_groups
 from idp.errors import Invalid
-from idp.messages import delivery, logout_delivery
-from idp.messages.logout_delivery import HttpLogoutSender
+from idp.messages import delivery, token_delivery
+from idp.messages.token_delivery import HttpLogoutSender
 from idp.models import AccountState, MessageChannel, MessageState, OutboxMessage
 from idp.networks import NetworkSet
 from idp.oidc import logout_token
@@ -375,7 +375,7 @@ def test_r23_after_a_timeout_another_message_is_sent_first(world: World) -> None
 
 def test_r23_a_slow_answer_is_aborted(monkeypatch: pytest.MonkeyPatch) -> None:
     """R23: the time limit is for the whole answer, not for each part."""
-    monkeypatch.setattr(logout_delivery, "DEADLINE_SECONDS", 0.3)
+    monkeypatch.setattr(token_delivery, "DEADLINE_SECONDS", 0.3)
     with (
         closing(socket.create_server(("127.0.0.1", 0))) as server,
         pytest.raises(requests.Timeout),

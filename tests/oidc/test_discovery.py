@@ -22,7 +22,8 @@ from tests.world import World
 
 PATHS = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
 RESOURCES = tuple(
-    f"/.well-known/oauth-protected-resource{path}" for path in ("/oauth2/v1/userinfo", "/scim/v2")
+    f"/.well-known/oauth-protected-resource{path}"
+    for path in ("/oauth2/v1/userinfo", "/scim/v2", "/oauth2/v1/ssf")
 )
 
 

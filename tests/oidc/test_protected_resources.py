@@ -18,6 +18,7 @@ SCOPES = {
         "openid", "profile", "email", "phone", "groups", "participants", "participant_groups"
     ],
     "/scim/v2": ["scim"],
+    "/oauth2/v1/ssf": ["ssf.read", "ssf.manage"],
 }  # fmt: skip
 SIGNED = {
     "jwks_uri": f"{ISSUER}/oauth2/v1/keys",
@@ -29,7 +30,7 @@ SIGNED = {
 def test_a_challenge_leads_to_the_metadata_of_its_resource(world: World, path: str) -> None:
     """RFC 9728 sections 3.3 and 5.1: the resource of the metadata is the one that was called."""
     client = world.app.test_client(use_cookies=False)
-    called = f"{path}/Users" if path == "/scim/v2" else path
+    called = path + {"/scim/v2": "/Users", "/oauth2/v1/ssf": "/streams"}.get(path, "")
     refused = client.get(called, base_url=ISSUER)
     assert refused.status_code == 401
     for challenge in refused.headers.getlist("WWW-Authenticate"):
@@ -41,7 +42,7 @@ def test_a_challenge_leads_to_the_metadata_of_its_resource(world: World, path: s
             "resource_name": (answer.json or {})["resource_name"],
             "authorization_servers": [ISSUER],
             "scopes_supported": SCOPES[path],
-            "bearer_methods_supported": ["header"] + ["body"] * (path != "/scim/v2"),
+            "bearer_methods_supported": ["header"] + ["body"] * (path == "/oauth2/v1/userinfo"),
             "dpop_signing_alg_values_supported": list(DPOP_ALGS),
             "dpop_bound_access_tokens_required": False,
             "tls_client_certificate_bound_access_tokens": False,

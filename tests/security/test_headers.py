@@ -22,7 +22,7 @@ ARGUMENTS = {
     "filename": "password.js", "digest": "nothing", "public_id": "nobody", "consent_id": 1,
     "subject": "nobody", "client_id": "nobody", "kid": "nothing", "number": 1, "action": "lock",
     "tab": "access", "kind": "totp", "resource_endpoint": "Users", "resource_id": "nobody",
-    "path": "nothing",
+    "path": "nothing", "stream_id": "nothing",
 }  # fmt: skip
 FIXED = {
     "X-Frame-Options": "DENY",
@@ -199,6 +199,8 @@ def test_n37_only_public_documents_may_be_cached(visitor: World) -> None:
         "/.well-known/oauth-authorization-server",
         "/.well-known/oauth-protected-resource/oauth2/v1/userinfo",
         "/.well-known/oauth-protected-resource/scim/v2",
+        "/.well-known/oauth-protected-resource/oauth2/v1/ssf",
+        "/.well-known/ssf-configuration",
         "/oauth2/v1/keys",
         FRAMED,
     }

@@ -15,6 +15,7 @@ from idp.oidc.endpoints import (
     logout,
     par,
     revoke,
+    shared_signals,
     token,
     userinfo,
 )
@@ -33,6 +34,7 @@ def blueprint() -> Blueprint:
         logout,
         par,
         revoke,
+        shared_signals,
         token,
         userinfo,
     ):

@@ -3,7 +3,6 @@ Registration 1.0)."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -16,15 +15,11 @@ from idp.clients.registration_refusals import ManagedByOperators, TokenNotAccept
 from idp.clients.registrations import Registered
 from idp.errors import Invalid
 from idp.models import Client
-from idp.oidc.parameters import UnsupportedMediaType
+from idp.oidc import parameters
+from idp.oidc.parameters import NotAnObject, UnsupportedMediaType
 from idp.oidc.server import NO_STORE
 
 PATH = "/oauth2/v1/register"
-JSON = "application/json"
-
-
-class NotMetadata(ValueError):
-    """The body is not a JSON object, or has a member twice."""
 
 
 def register(pages: Blueprint) -> None:
@@ -41,7 +36,7 @@ def register_client() -> Response:
         # First, so that nobody else has a body read.
         initial = initial_tokens.find_usable(work, _presented_token())
         made = registrations.register(work, initial, _metadata())
-    except (TokenNotAccepted, Invalid, NotMetadata, UnsupportedMediaType) as refusal:
+    except (TokenNotAccepted, Invalid, NotAnObject, UnsupportedMediaType) as refusal:
         return _refuse(refusal)
     return _answer(201, _information(made))
 
@@ -59,7 +54,7 @@ def registration(client_id: str) -> Response:
             return _answer(204, None)
         secret = registrations.update(work, row, _metadata()) if request.method == "PUT" else ""
     except (
-        TokenNotAccepted, ManagedByOperators, Invalid, NotMetadata, UnsupportedMediaType,
+        TokenNotAccepted, ManagedByOperators, Invalid, NotAnObject, UnsupportedMediaType,
     ) as refusal:  # fmt: skip
         return _refuse(refusal, client)
     return _answer(200, _information(Registered(client, token, secret)))
@@ -72,23 +67,8 @@ def _presented_token() -> str:
 
 
 def _metadata() -> dict[str, Any]:
-    """The JSON object of the body. Raises NotMetadata or UnsupportedMediaType."""
-    if request.mimetype != JSON:
-        raise UnsupportedMediaType(f"Send the metadata as {JSON}.")
-    try:
-        found = json.loads(request.get_data(), object_pairs_hook=_without_repeated)
-    except (ValueError, RecursionError) as error:
-        raise NotMetadata from error
-    if not isinstance(found, dict):
-        raise NotMetadata
-    return found
-
-
-def _without_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise NotMetadata
-    return found
+    """The JSON object of the body. Raises NotAnObject or UnsupportedMediaType."""
+    return parameters.json_object(request.mimetype, request.get_data())
 
 
 def _information(registered: Registered) -> dict[str, Any]:
@@ -139,7 +119,7 @@ def _error(refusal: Exception) -> tuple[int, str, str]:
     """Status, error code, and description in ASCII."""
     if isinstance(refusal, UnsupportedMediaType):
         return 415, refusal.error, refusal.description
-    if isinstance(refusal, NotMetadata):
+    if isinstance(refusal, NotAnObject):
         return 400, "invalid_client_metadata", "The body is not a JSON object with unique members."
     if isinstance(refusal, Invalid):
         text = refusal.detail.encode("ascii", "replace").decode()

@@ -14,6 +14,7 @@ ANY_ORIGIN = "*"
 PUBLIC = (
     "/.well-known/openid-configuration",
     "/.well-known/oauth-authorization-server",
+    "/.well-known/ssf-configuration",
     "/oauth2/v1/keys",
     *(resource.metadata_path for resource in RESOURCES),
 )

@@ -133,6 +133,7 @@ def register(pages: Blueprint) -> None:
     for resource, view in (
         (protected_resources.USERINFO, userinfo_metadata),
         (protected_resources.SCIM, scim_metadata),
+        (protected_resources.SHARED_SIGNALS, shared_signals_metadata),
     ):
         pages.add_url_rule(resource.metadata_path, view.__name__, view)
     pages.add_url_rule("/oauth2/v1/keys", "keys", jwks)
@@ -140,7 +141,7 @@ def register(pages: Blueprint) -> None:
 
 def configuration() -> Response:
     """The metadata. It is public and cacheable, and any script may read it."""
-    return _document(metadata(current.runtime().settings))
+    return document(metadata(current.runtime().settings))
 
 
 def userinfo_metadata() -> Response:
@@ -153,11 +154,17 @@ def scim_metadata() -> Response:
     return _of_resource(protected_resources.SCIM)
 
 
+def shared_signals_metadata() -> Response:
+    """The metadata of the interface for receivers of security events (RFC 9728)."""
+    return _of_resource(protected_resources.SHARED_SIGNALS)
+
+
 def _of_resource(resource: ProtectedResource) -> Response:
-    return _document(protected_resources.metadata(current.runtime().settings, resource))
+    return document(protected_resources.metadata(current.runtime().settings, resource))
 
 
-def _document(found: dict[str, Any]) -> Response:
+def document(found: dict[str, Any]) -> Response:
+    """A public document that clients keep for an hour."""
     response = jsonify(found)
     response.add_etag()
     _public(response, 3600).make_conditional(request)

@@ -48,6 +48,7 @@ TEXTS = (
     "description_fr",
     "home_url",
     "backchannel_logout_uri",
+    "event_push_uri",
     "frontchannel_logout_uri",
     "jwks_uri",
     "tls_subject",

@@ -68,6 +68,10 @@ TEXTS = complete(
         TextMessageKind.SETUP_CODE: _("Text message: code to set up text messages"),
         TextMessageKind.UNLOCK_CODE: _("Text message: unlock code"),
         NotificationKind.BACK_CHANNEL_LOGOUT: _("Back-channel logout"),
+        NotificationKind.CREDENTIAL_CHANGE: _("Security event: password or verification method"),
+        NotificationKind.SESSION_REVOKED: _("Security event: session ended"),
+        NotificationKind.STREAM_VERIFICATION: _("Security event: test of the stream"),
+        NotificationKind.TOKEN_CLAIMS_CHANGE: _("Security event: claims changed"),
     },
 )
 
