@@ -27,6 +27,8 @@ from idp.vault import Vault
 DatabaseError = SQLAlchemyError
 #: The database does not answer, or has no connection left.
 DATABASE_UNAVAILABLE: tuple[type[Exception], ...] = (OperationalError, TimeoutError)
+#: How much the clocks of two processes may differ.
+CLOCK_SECONDS = 60
 #: SQLSTATE of a transaction that PostgreSQL ended because of another one: deadlock, serialization
 #: failure, lock timeout.
 CONTENTION = ("40P01", "40001", "55P03")

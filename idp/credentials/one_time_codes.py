@@ -16,7 +16,7 @@ from idp.mfa.totp import DIGITS, typed_code
 from idp.models import Account, OneTimeCode
 from idp.policy.lockout import Budget
 from idp.session import failed_attempts
-from idp.transaction import UnitOfWork, spend_once
+from idp.transaction import CLOCK_SECONDS, UnitOfWork, spend_once
 
 LIFETIME_SECONDS = 600
 #: Seconds before a second, third and any further code of one purpose can be sent.
@@ -106,7 +106,13 @@ def _refusal(
 
 
 def _active(work: UnitOfWork) -> tuple[ColumnElement[bool], ...]:
-    return (OneTimeCode.superseded_at.is_(None), OneTimeCode.expires_at > work.now)
+    # What expires later than a code can was issued by a clock that was ahead (N92).
+    latest = work.after(seconds=LIFETIME_SECONDS + CLOCK_SECONDS)
+    return (
+        OneTimeCode.superseded_at.is_(None),
+        OneTimeCode.expires_at > work.now,
+        OneTimeCode.expires_at <= latest,
+    )
 
 
 def count_attempt(work: UnitOfWork, row: OneTimeCode) -> bool:

@@ -8,7 +8,7 @@ from idp.db import table
 from idp.grants.grant_rows import record_of, select_with_grant
 from idp.models import AuthorizationCode
 from idp.models.records import AnyGrant, AuthorizationCodeRecord
-from idp.transaction import UnitOfWork
+from idp.transaction import CLOCK_SECONDS, UnitOfWork
 
 #: FAPI 2.0 Security Profile section 5.3.2.1.
 FAPI2_SECONDS = 60
@@ -60,3 +60,10 @@ def spend(work: UnitOfWork, code: str) -> tuple[AuthorizationCodeRecord | None, 
         if row is not None:
             return record_of(work, AuthorizationCodeRecord, row), is_first_use
     return None, False
+
+
+def is_valid_now(work: UnitOfWork, row: AuthorizationCodeRecord) -> bool:
+    """Whether it has not expired, and does not expire later than a code can: the clock of the
+    process that issued it was ahead, or was set back since."""
+    latest = work.after(seconds=work.settings.code_ttl + CLOCK_SECONDS)
+    return work.now < row.expires_at <= latest

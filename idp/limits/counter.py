@@ -22,6 +22,23 @@ from idp.settings import Settings
 PROCESSES = 4
 
 
+class SharedLimiter(Limiter):
+    """When Redis fails under several requests at once, the library checks the first of them again
+    without it and lets the others fail. They are checked again too."""
+
+    def _check_request_limit(
+        self, callable_name: str | None = None, in_middleware: bool = True
+    ) -> None:
+        try:
+            super()._check_request_limit(callable_name, in_middleware)
+        except RateLimitExceeded:
+            raise
+        except Exception:
+            if not self._storage_dead:
+                raise
+            super()._check_request_limit(callable_name, in_middleware)
+
+
 def install(app: Flask, settings: Settings) -> None:
     """Apply the rules to their endpoints."""
     limiter = _limiter(app, settings)
@@ -41,7 +58,7 @@ def install(app: Flask, settings: Settings) -> None:
 
 def _limiter(app: Flask, settings: Settings) -> Limiter:
     timeouts: dict[str, str | int] = {"socket_connect_timeout": 1, "socket_timeout": 1}
-    limiter = Limiter(
+    limiter = SharedLimiter(
         key_func=budgets.by_network,
         storage_uri=settings.redis_url or f"{SCHEME}://",
         # Per-process limits are stricter than none: never swallow errors (F4).

@@ -41,7 +41,7 @@ class History:
     """Calls in the order in which they ended. A line is written before and after each call."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("a", encoding="utf-8")
+        self._path = path
         self._lock = threading.Lock()
         #: Set when the load has to end.
         self.stopping = threading.Event()
@@ -60,12 +60,8 @@ class History:
 
     def _write(self, what: str, call: Call) -> None:
         line = json.dumps([what, asdict(call)])
-        with self._lock:
-            self._file.write(line + "\n")
-            self._file.flush()
-
-    def close(self) -> None:
-        self._file.close()
+        with self._lock, self._path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
 
     def named(self, *names: str) -> list[Call]:
         return [call for call in list(self.calls) if call.name in names]

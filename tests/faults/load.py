@@ -377,7 +377,6 @@ def load(
         for thread in threads:
             thread.join(timeout + 5)
         assert not any(thread.is_alive() for thread in threads)
-        history.close()
 
 
 def pause(seconds: float) -> float:

@@ -78,6 +78,10 @@ class OwnPostgreSQL:
         with (self.folder / "log").open("ab") if not self._user else open(os.devnull, "ab") as log:
             subprocess.run(command, check=check, stdout=log, stderr=log, timeout=120, cwd="/")
 
+    def program(self, name: str) -> Path:
+        """A program of the same release, such as pg_dump."""
+        return self._programs / name
+
     def start(self) -> None:
         self._run("pg_ctl", "-w", "-t", "60", "-l", str(self.folder / "server.log"), "start")
         wait_for(self._answers, 60, "PostgreSQL")

@@ -113,7 +113,6 @@ def test_r07_a_refusal_says_when_to_come_back(on_postgresql: Installation, behin
                 (503, "5"), (200, None)
             )  # fmt: skip
             assert "postgres" not in answer.text
-    client.history.close()
 
 
 def test_r08_a_slow_database(
@@ -211,6 +210,5 @@ def test_r10_sqlite_locked_by_another_program(on_sqlite: Installation, figures: 
         file.execute("ROLLBACK")
     assert client.machine()
     assert client.refresh()
-    history.close()
     check(on_sqlite, history)
     figures(waited=refused.seconds)

@@ -81,7 +81,6 @@ def full_and_empty_again(installation: Installation, disk: Path, figures: Figure
     assert client.machine()
     assert client.refresh()
     assert client.suspend(installation.victims[1])
-    history.close()
     check(installation, history)
     figures(written=written, **history.counts())
 
@@ -141,7 +140,6 @@ def test_r13_a_log_that_cannot_be_written(on_sqlite: Installation, tmp_path: Pat
         assert client.new_grant()
         assert client.refresh()
         assert client.recover()
-        history.close()
         check(on_sqlite, history)
         assert gateway.log.stat().st_size < before + 4096
         assert gateway.stop() == 0

@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import redis
+from flask_limiter import Limiter
 
 from idp.app import create_app, db
 from idp.settings import Settings
@@ -96,3 +98,25 @@ def test_the_too_many_requests_page_gives_the_wait(world: World, settings: Setti
         page = browser.get("/recover")
         browser.submit(page, "/recover", username="x")
         assert "Wait a minute" in browser.submit(page, "/recover", username="x").text
+
+
+def test_r11_requests_at_once_when_redis_fails_are_all_answered(
+    world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R11: Redis is lost under a request while another one has noticed it."""
+    dead = f"redis://127.0.0.1:{free_ports(1)}/0"
+    with gateway(world, replace(settings, redis_url=dead, recovery_limit="40 per hour")) as lone:
+        (limiter,) = lone.app.extensions["limiter"]
+        check = Limiter._check_request_limit
+        failed: list[None] = []
+
+        def lost(self: Limiter, *rest: Any) -> None:
+            if not failed:
+                failed.append(None)
+                limiter._storage_dead = True
+                raise ConnectionError
+            check(self, *rest)
+
+        monkeypatch.setattr(Limiter, "_check_request_limit", lost)
+        assert statuses(lone, 1) == [200]
+        assert failed

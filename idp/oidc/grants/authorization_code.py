@@ -43,7 +43,7 @@ def redeem(request: TokenRequest) -> Redeemed:
 def _mismatch(request: TokenRequest, row: AuthorizationCodeRecord) -> str | None:
     """What in the request does not match the code, if anything."""
     params = request.params
-    if request.work.now >= row.expires_at:
+    if not authorization_codes.is_valid_now(request.work, row):
         return INVALID
     if not hmac.compare_digest(params.get("redirect_uri", "").encode(), row.redirect_uri.encode()):
         return "The redirect_uri does not match the authorization request."

@@ -1,0 +1,92 @@
+"""Redis that is killed, emptied or slow (R11, R12; I8)."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.faults.checker import check
+from tests.faults.conftest import Figures
+from tests.faults.history import History, answered, longest
+from tests.faults.installation import Installation
+from tests.faults.load import MIX, Client, load
+from tests.faults.servers import OwnRedis, own_redis, proxy
+from tests.world import hidden_fields
+
+WITH_DENIALS = (*MIX, ("suspend", 1))
+LIMIT = 40
+
+
+@pytest.fixture
+def redis() -> Iterator[OwnRedis]:
+    with own_redis() as server:
+        yield server
+
+
+def attempts(client: Client, number: int) -> Counter[int]:
+    """The answers to so many wrong passwords."""
+    found: Counter[int] = Counter()
+    for turn in range(number):
+        client.cookies.clear()
+        fields = hidden_fields(client.browse("GET", "/signin").text, "/signin")
+        form = urlencode(fields | {"username": f"nobody{turn}", "password": "wrong Heron7"})
+        cookie = "; ".join(f"{k}={v}" for k, v in client.cookies.items())
+        found[client.send("POST", "/signin", form, {"Cookie": cookie}).status] += 1
+    return found
+
+
+def test_r11_limits_become_stricter_when_redis_is_killed(
+    on_sqlite: Installation, redis: OwnRedis, figures: Figures
+) -> None:
+    """R11, I8: with Redis a network has the limit; without it, a share in each process, which is
+    less in all."""
+    url = f"redis://127.0.0.1:{redis.port}/0"
+    on_sqlite.fill(people=1)
+    gateway = on_sqlite.serve(
+        IDP_REDIS_URL=url, IDP_SIGNIN_LIMIT=f"{LIMIT} per hour", IDP_LOG_LEVEL="WARNING"
+    )
+    history = History(on_sqlite.folder / "history.jsonl")
+    client = Client(0, [gateway.port], on_sqlite, history)
+    before = attempts(client, LIMIT + 4)
+    assert set(before) == {400, 429}
+    redis.kill()
+    without = attempts(client, LIMIT)
+    assert set(without) == {400, 429}
+    assert without[400] < before[400] <= LIMIT
+    figures(with_redis=before[400], without=without[400])
+
+
+def test_r11_r12_load_while_redis_is_killed_emptied_and_slow(
+    on_postgresql: Installation, redis: OwnRedis, figures: Figures
+) -> None:
+    """R11, R12, I1 to I7: no request fails, nothing revoked revives, and a slow Redis costs each
+    process little: it counts alone until Redis answers in time again."""
+    on_postgresql.fill(victims=6)
+    with proxy(redis.port) as between:
+        url = f"redis://127.0.0.1:{between.port}/0"
+        gateway = on_postgresql.serve(IDP_REDIS_URL=url)
+        on_postgresql.work()
+        with load(on_postgresql, [gateway.port], mix=WITH_DENIALS) as history:
+            answered(history, 20)
+            redis.kill()
+            answered(history, 20)
+            redis.start()
+            answered(history, 20)
+            # Empty again.
+            redis.kill()
+            redis.start()
+            answered(history, 20)
+            between.delay, moment = 3.0, time.time()
+            answered(history, 40)
+            slow = longest(history.since(moment))
+            between.delay = 0.0
+            between.cut()
+            answered(history, 20)
+    check(on_postgresql, history)
+    counts = history.counts()
+    assert (counts["unavailable"], counts["lost"]) == (0, 0)
+    figures(longest_while_slow=slow, **counts)
