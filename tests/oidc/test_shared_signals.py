@@ -6,8 +6,10 @@ import json
 from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import count
-from typing import Any
+from threading import Thread
+from typing import Any, ClassVar
 
 import pytest
 import requests
@@ -26,6 +28,7 @@ from idp.directory import accounts, persons, preferences
 from idp.directory.persons import PersonChanges
 from idp.factors import authenticators, recovery_codes
 from idp.maintenance import purge
+from idp.messages.token_delivery import HttpEventSender
 from idp.mfa.assurance import FactorKind
 from idp.models import (
     AccountState,
@@ -35,10 +38,12 @@ from idp.models import (
     MessageState,
     OutboxMessage,
 )
+from idp.networks import NetworkSet
 from idp.policy.event_types import RETENTION, EventType
 from idp.session import sessions
 from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
+from tests.security.test_dpop import OTHER, Holder
 from tests.world import Rp, World
 
 ISSUER = "https://gateway.test"
@@ -614,3 +619,53 @@ def test_an_address_for_events_is_public_and_https(world: World, uri: str) -> No
     with pytest.raises(RegistrationInvalid) as refused:
         world.relying_party(event_push_uri=uri)
     assert [type(one) for one in refused.value.faults] == [UriInvalid]
+
+
+class Endpoint(BaseHTTPRequestHandler):
+    """An application's address for events, which answers with the status of the path."""
+
+    taken: ClassVar[list[tuple[str, ...]]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        names = ("Content-Type", "Accept", "Authorization")
+        self.taken.append((body, *(self.headers.get(name, "") for name in names)))
+        self.send_response(int(self.path[1:]))
+        self.end_headers()
+
+    def log_message(self, *_args: object) -> None:
+        """Nothing."""
+
+
+def test_r23_only_202_acknowledges_a_pushed_event() -> None:
+    """RFC 8935 sections 2.1 and 2.2: any other answer is a failure with its status."""
+    server = HTTPServer(("127.0.0.1", 0), Endpoint)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    address = f"http://127.0.0.1:{server.server_port}"
+    sender = HttpEventSender(NetworkSet(["127.0.0.0/8"]))
+    try:
+        sender.send(f"{address}/202", "token", "Basic abc")
+        for status in (200, 204, 307, 400, 503):
+            with pytest.raises(requests.HTTPError) as raised:
+                sender.send(f"{address}/{status}", "token", "")
+            assert raised.value.response.status_code == status
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    kind = ("token", "application/secevent+jwt", "application/json")
+    assert Endpoint.taken == [(*kind, "Basic abc"), *[(*kind, "")] * 5]
+
+
+def test_n80_a_bound_token_needs_its_proof_here_too(world: World) -> None:
+    """RFC 9449 section 7, as at userinfo."""
+    receiver, holder = Receiver.of(world), Holder(world)
+    answer = holder.post(receiver.rp, grant_type="client_credentials", scope="ssf.read")
+    token = (answer.json or {})["access_token"]
+    assert holder.get(token, STREAMS).status_code == 200
+    as_bearer = receiver.send("GET", STREAMS, Authorization=f"Bearer {token}")
+    other = Holder(world, OTHER).get(token, STREAMS)
+    unbound = holder.get(receiver.token, STREAMS)
+    assert [one.status_code for one in (as_bearer, other, unbound)] == [401] * 3
+    assert "resource_metadata" in other.headers["WWW-Authenticate"]
