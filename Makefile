@@ -16,7 +16,7 @@ CATALOGUES := $(patsubst %.po,%.mo,$(wildcard */translations/*/LC_MESSAGES/*.po)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench faults format migration screenshots translations interop site dist lock clean browser nginx promtool node-tools
+.PHONY: help run test check bench faults format migration screenshots translations interop site dist release lock clean browser nginx promtool node-tools
 
 help: ## Show this help
 	@echo "usage: make TARGET"
@@ -72,6 +72,9 @@ site: $(VENV)/.site ## Build the documents as a site with search in build/site
 
 dist: $(VENV)/.dist ## Build wheel, source distribution and SBOM in dist/, and sign in to the demo of that wheel
 	@$(BIN)/python scripts/make_dist.py $(ARGS)
+
+release: $(VENV)/.dist ## Build and try a release of this commit, with SBOM, digests and provenance, and tag it (ARGS="--check" to see whether it is ready)
+	@$(BIN)/python scripts/make_release.py $(ARGS)
 
 lock: $(VENV)/.dist ## Pin what setup.cfg asks for, with hashes (ARGS="--upgrade" for newer releases)
 	@$(LOCK) setup.cfg --output-file requirements.lock $(ARGS)
