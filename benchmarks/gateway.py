@@ -126,7 +126,7 @@ def prepare(environ: Mapping[str, str]) -> Credentials:
                 row.ready_at = work.now
             registered_networks.replace(work, machine, LOOPBACK)
             _role_groups(work, client, account, machine)
-            _, cookie = sessions.start(work, account, methods=["pwd"], previous=None)
+            _, cookie = sessions.start(work, account, methods=["pwd"], own=None)
         FLOOR_TABLE.create(db.engine)
         db.engine.dispose()
     return Credentials(

@@ -177,9 +177,9 @@ def test_n07_a_parameter_without_a_value_counts_as_omitted(world: World) -> None
     browser = world.browser().signed_in(username)
     empty = dict.fromkeys(OPTIONAL, "")
     answer = answer_of(browser.authorize(rp, **empty))
-    assert sorted(answer) == ["code", "iss"]
+    assert sorted(answer) == ["code", "iss", "session_state"]
     posted = browser.get(send_form(world, AUTHORIZE, rp.authorize_params(**empty)))
-    assert sorted(answer_of(posted)) == ["code", "iss"]
+    assert sorted(answer_of(posted)) == ["code", "iss", "session_state"]
     query = "&".join(f"{name}={value}" for name, value in rp.authorize_params().items())
     twice = browser.get(f"{AUTHORIZE}?state=&{query}&state=&client_id=")
     assert answer_of(twice)["state"] == "state-1"

@@ -144,7 +144,7 @@ def new_code(world: World, rp: Rp, username: str) -> str:
             work,
             accounts.by_username(work, username),
             methods=["pwd"],
-            previous=None,
+            own=None,
         )
         found = grant_lifecycle.Authorization(
             session=session,

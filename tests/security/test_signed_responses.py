@@ -46,12 +46,12 @@ def asked(world: World, mode: str, rp: Rp, **params: str) -> tuple[Browser, Test
 def test_n19_a_code_comes_in_a_jwt_that_the_gateway_signed_for_the_client(
     world: World, mode: str, alg: str
 ) -> None:
-    """JARM sections 2.1 and 2.3: code, state and iss inside, aud, two minutes; nothing outside."""
+    """JARM sections 2.1 and 2.3: parameters and iss inside, aud, two minutes; nothing outside."""
     rp = world.relying_party(authorization_response_alg=alg)
     browser, page = asked(world, mode, rp)
     page = browser.sign_in(world.account(), page=page)
     claims = claims_of(world, response_of(page, mode), alg)
-    assert set(claims) == {"iss", "aud", "exp", "code", "state"}
+    assert set(claims) == {"iss", "aud", "exp", "code", "state", "session_state"}
     assert (claims["iss"], claims["aud"]) == (world.settings.issuer, rp.client_id)
     assert claims["state"] == "state-1"
     assert claims["exp"] == int(world.clock.now().timestamp()) + 120
