@@ -79,8 +79,12 @@ class OwnPostgreSQL:
             subprocess.run(command, check=check, stdout=log, stderr=log, timeout=120, cwd="/")
 
     def program(self, name: str) -> Path:
-        """A program of the same release, such as pg_dump."""
-        return self._programs / name
+        """A program that asks it, such as pg_dump, of the same release if there is one."""
+        beside = self._programs / name
+        found = beside if beside.exists() else shutil.which(name)
+        if not found:
+            missing(f"{name} is not installed")
+        return Path(str(found))
 
     def start(self) -> None:
         self._run("pg_ctl", "-w", "-t", "60", "-l", str(self.folder / "server.log"), "start")

@@ -1,15 +1,24 @@
-"""Upgrades that are interrupted (R17)."""
+"""Upgrades, restarts and new keys while the gateway is used (R17 to R19)."""
 
 from __future__ import annotations
 
+import json
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+from joserfc import jwt
+from joserfc.jwk import KeySet
+
+from tests.faults.checker import check
 from tests.faults.conftest import Figures
-from tests.faults.installation import ROOT, Installation, settings_of
-from tests.faults.load import MIX
-from tests.faults.servers import OwnPostgreSQL
+from tests.faults.history import History, answered
+from tests.faults.installation import HOST_HEADER, ROOT, Installation, settings_of, status_of
+from tests.faults.load import MIX, Client, load
+from tests.faults.servers import HOST, OwnPostgreSQL, missing, wait_for
+from tests.live import free_ports
 
 WITH_DENIALS = (*MIX, ("suspend", 1))
 
@@ -59,3 +68,95 @@ def test_r17_an_upgrade_killed_on_postgresql(
     made.fill(people=1)
     postgresql.execute("DROP DATABASE killed_upgrade WITH (FORCE)")
     figures(killed=killed)
+
+
+def test_r17_this_release_on_the_tables_of_a_newer_one(on_postgresql: Installation) -> None:
+    """R17: another column, table and version under load; both releases serve."""
+    on_postgresql.fill(victims=4)
+    gateway = on_postgresql.serve()
+    on_postgresql.work()
+    with load(on_postgresql, [gateway.port], mix=WITH_DENIALS) as history:
+        answered(history, 10)
+        on_postgresql.change("ALTER TABLE account ADD COLUMN later text")
+        on_postgresql.change('ALTER TABLE "grant" ADD COLUMN later integer DEFAULT 0 NOT NULL')
+        on_postgresql.change("CREATE TABLE later (id bigint PRIMARY KEY)")
+        on_postgresql.change("UPDATE alembic_version SET version_num = '9999'")
+        answered(history, 20)
+        again = on_postgresql.serve(workers=1)
+        assert again.stop() == 0
+    check(on_postgresql, history)
+    counts = history.counts()
+    assert (counts["unavailable"], counts["lost"]) == (0, 0)
+
+
+def nginx_before(folder: Path, ports: list[int]) -> tuple[subprocess.Popen[bytes], int]:
+    """A balancer: another process gets a request whose connection is refused."""
+    program = shutil.which("nginx") or "/usr/sbin/nginx"
+    if not Path(program).exists():
+        missing("nginx is not installed")
+    port, upstreams = free_ports(1), " ".join(f"server {HOST}:{p} max_fails=0;" for p in ports)
+    config = folder / "nginx.conf"
+    config.write_text(
+        f"pid {folder}/pid; error_log stderr crit; daemon off; worker_processes 1;\n"
+        f"events {{}}\nhttp {{ access_log off; upstream gateway {{ {upstreams} }}\n"
+        f"client_body_temp_path {folder}/b; proxy_temp_path {folder}/p;\n"
+        f"fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;\n"
+        f"server {{ listen {HOST}:{port}; location / {{ proxy_pass http://gateway;\n"
+        f"proxy_set_header Host {HOST_HEADER}; proxy_next_upstream error; }} }} }}\n"
+    )
+    made = subprocess.Popen([program, "-c", config, "-p", folder, "-e", "stderr"])
+    wait_for(lambda: status_of(port, "/healthz") == 200, 30, "nginx")
+    return made, port
+
+
+def test_r18_a_rolling_restart_fails_no_request(
+    on_postgresql: Installation, tmp_path: Path, figures: Figures
+) -> None:
+    """R18: two processes behind nginx are stopped by SIGTERM and started again, in turn, twice, at
+    about 20 requests a second."""
+    on_postgresql.fill(victims=4)
+    gateways = [on_postgresql.serve(workers=1), on_postgresql.serve(workers=1)]
+    on_postgresql.work()
+    nginx, port = nginx_before(tmp_path, [g.port for g in gateways])
+    try:
+        with load(on_postgresql, [port], clients=4, pause=0.15, mix=WITH_DENIALS) as history:
+            for turn in range(4):
+                answered(history, 15)
+                old = gateways[turn % 2]
+                assert old.stop() == 0
+                gateways[turn % 2] = on_postgresql.serve(workers=1, port=old.port)
+            answered(history, 15)
+    finally:
+        nginx.send_signal(signal.SIGTERM)
+        nginx.wait(20)
+    check(on_postgresql, history)
+    counts = history.counts()
+    assert (counts["unavailable"], counts["lost"]) == (0, 0), [
+        c for c in history.calls if not c.is_success and not c.is_refusal
+    ][:5]
+    figures(restarts=4, **counts)
+
+
+def test_r19_new_keys_under_load(on_sqlite: Installation, figures: Figures) -> None:
+    """R19: a relying party that read the keys once verifies every token before and after two keys
+    were rotated."""
+    on_sqlite.fill()
+    on_sqlite.settings |= {"IDP_KEY_PUBLISH_LEAD": "0", "IDP_KEY_CACHE": "1"}
+    gateway = on_sqlite.serve()
+    on_sqlite.work()
+    client = Client(0, [gateway.port], on_sqlite, History(on_sqlite.folder / "other"))
+    keys = KeySet.import_key_set(json.loads(client.send("GET", "/oauth2/v1/keys").body))
+    with load(on_sqlite, [gateway.port], mix=(("machine", 3), ("refresh", 1))) as history:
+        answered(history, 15)
+        for alg in ("ES256", "RS256"):
+            on_sqlite.run("key", "rotate", "--alg", alg)
+            answered(history, 15)
+    check(on_sqlite, history)
+    kids = set()
+    for call in history.calls:
+        if token := call.got.get("access_token"):
+            verified = jwt.decode(token, keys, algorithms=["ES256", "RS256"])
+            kids.add(verified.header["kid"])
+    assert len(kids) == 2
+    assert history.counts()["unavailable"] == 0
+    figures(keys=len(kids), **history.counts())
