@@ -8,5 +8,6 @@ from idp.app import create_app
 from idp.foundation import log_accepted_risks
 from idp.settings import Settings
 
-app = create_app(Settings.from_environ(os.environ))
-log_accepted_risks(app)
+_settings = Settings.from_environ(os.environ)
+app = create_app(_settings)
+log_accepted_risks(_settings)

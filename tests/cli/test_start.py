@@ -51,6 +51,13 @@ from idp.cli import main
 result = CliRunner().invoke(main, sys.argv[1:])
 assert result.exit_code == 0, result.output
 """
+WSGI = """
+import sys
+from werkzeug.test import Client
+import wsgi
+answer = Client(wsgi.app).get("/healthz", base_url=sys.argv[1])
+assert answer.status_code == 200, answer.status
+"""
 LOADED = "\nimport json\nprint(json.dumps(sorted(sys.modules)))"
 
 
@@ -118,3 +125,8 @@ def test_a_command_of_registration_loads_no_pages(
 def test_the_worker_loads_no_pages(world: World) -> None:
     """Of ``idp.oidc`` only what signs logout tokens; neither Flask nor an endpoint."""
     assert loaded(world, RUN, "worker", "--once") & (WEB - {"idp.oidc"}) == set()
+
+
+def test_any_wsgi_server_can_serve_the_gateway(world: World) -> None:
+    """``wsgi:app``, wired from the environment."""
+    assert "wsgi" in loaded(world, WSGI, world.settings.issuer)
