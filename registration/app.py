@@ -20,9 +20,9 @@ from registration.pages import error_pages, sign_in_pages
 from registration.ports import Ports
 from registration.schema import SCHEMA
 from registration.settings import Settings
-from registration.transaction import Runtime
+from registration.transaction import DATABASE_UNAVAILABLE, Runtime
 from service_base import logs, request_metrics
-from service_base.schema_version import USABLE
+from service_base.schema_version import USABLE, SchemaStatus
 
 log = logs.Logger("registration.request")
 _PORT = re.compile(r":[0-9]+$")
@@ -98,7 +98,12 @@ def healthz() -> Response:
 
 def readyz() -> Response:
     """The database answers and has the tables of this release."""
-    status = SCHEMA.status(current.work().db.connection())
+    work = current.work()
+    try:
+        status = SCHEMA.status(work.db.connection())
+    except DATABASE_UNAVAILABLE:
+        work.db.rollback()
+        status = SchemaStatus.AWAY
     is_usable = status in USABLE
     answer = jsonify(status="ok" if is_usable else "unavailable", database=status)
     answer.status_code = 200 if is_usable else 503

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import smtplib
 import ssl
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from email.message import EmailMessage
 from typing import Protocol
 
@@ -32,6 +33,25 @@ class MailServer(Protocol):
     def smtp_password(self) -> str: ...
 
 
+@contextmanager
+def connected(settings: MailServer, seconds: float) -> Iterator[smtplib.SMTP]:
+    """A connection to the mail server, with TLS and signed in as the settings say. Raises OSError
+    or smtplib.SMTPException."""
+    context = ssl.create_default_context()
+    address = (settings.smtp_host, settings.smtp_port)
+    server: smtplib.SMTP
+    if settings.smtp_security == "tls":
+        server = smtplib.SMTP_SSL(*address, timeout=seconds, context=context)
+    else:
+        server = smtplib.SMTP(*address, timeout=seconds)
+    with closing(server):
+        if settings.smtp_security == "starttls":
+            server.starttls(context=context)
+        if settings.smtp_username:
+            server.login(settings.smtp_username, settings.smtp_password)
+        yield server
+
+
 class SmtpMailer:
     """Sends by SMTP, with verified TLS unless the server is on this machine."""
 
@@ -40,19 +60,7 @@ class SmtpMailer:
 
     def send(self, message: EmailMessage) -> None:
         """Transfer one message. Raises OSError or smtplib.SMTPException."""
-        settings = self._settings
-        context = ssl.create_default_context()
-        address = (settings.smtp_host, settings.smtp_port)
-        server: smtplib.SMTP
-        if settings.smtp_security == "tls":
-            server = smtplib.SMTP_SSL(*address, timeout=TIMEOUT_SECONDS, context=context)
-        else:
-            server = smtplib.SMTP(*address, timeout=TIMEOUT_SECONDS)
-        with closing(server):
-            if settings.smtp_security == "starttls":
-                server.starttls(context=context)
-            if settings.smtp_username:
-                server.login(settings.smtp_username, settings.smtp_password)
+        with connected(self._settings, TIMEOUT_SECONDS) as server:
             server.send_message(message)
             # The server accepted the message; an error in QUIT must not cause a second delivery.
             with suppress(OSError):

@@ -35,31 +35,34 @@ RESTARTS = metrics.Counter(
 
 
 def work_through(
-    app: App, parts: Parts[App], progressed: Callable[[], None] = lambda: None
+    app: App, parts: Parts[App], ended: Callable[[str, bool], None] = lambda *_: None
 ) -> bool:
     """Run one round of these parts; returns whether there was anything to do. A part that fails is
-    retried in the next round and does not stop the others."""
+    retried in the next round and does not stop the others. ``ended`` learns the name of each part
+    that ended, and whether it failed."""
     busy = False
     for name, part in parts.items():
-        busy = _worked(app, name, part) or busy
-        progressed()
+        done = _worked(app, name, part)
+        busy = bool(done) or busy
+        ended(name, done is None)
     return busy
 
 
-def _worked(app: App, name: str, part: Part[App]) -> bool:
+def _worked(app: App, name: str, part: Part[App]) -> int | None:
+    """How much a part has done; None if it failed."""
     started = time.perf_counter()
     try:
         done = part(app)
     except Exception as error:
         ROUNDS.add(name, "failed")
         log.error("worker_task_failed", part=name, error=type(error).__name__)
-        return False
+        return None
     ROUNDS.add(name, "busy" if done else "idle")
     if done:
         DONE.add(name, amount=done)
         SECONDS.observe(time.perf_counter() - started, name)
         log.info("worker_task", part=name, done=done)
-    return bool(done)
+    return done
 
 
 @dataclass
@@ -68,6 +71,8 @@ class WorkerThread(Generic[App]):
 
     parts: Parts[App]
     progressed_at: float
+    #: The parts whose last round failed.
+    failing: set[str] = field(default_factory=set)
     thread: threading.Thread = field(default_factory=threading.Thread)
 
 
@@ -114,13 +119,17 @@ class WorkerThreads(Generic[App]):
 
     def state(self) -> dict[str, Any]:
         """The state for the health endpoint: for each thread, the seconds since it last finished a
-        part, and whether that is too long."""
+        part, whether that is too long, and which of its parts fail. Those that fail are tried
+        again: starting the worker again would not help."""
         now, longest = self._now(), STALE_SECONDS + self._interval
         seconds = {name: now - worker.progressed_at for name, worker in self._workers.items()}
-        workers = {
+        workers: dict[str, dict[str, Any]] = {
             name: {"status": "ok" if past <= longest else "stale", "seconds": round(past)}
             for name, past in seconds.items()
         }
+        for name, worker in self._workers.items():
+            if failing := sorted(worker.failing):
+                workers[name]["failing"] = failing
         is_well = all(past <= longest for past in seconds.values())
         return {"status": "ok" if is_well else "stale", "threads": workers}
 
@@ -136,9 +145,10 @@ class WorkerThreads(Generic[App]):
         )  # fmt: skip
 
     def _repeat(self, worker: WorkerThread[App]) -> None:
-        def progressed() -> None:
+        def ended(name: str, has_failed: bool) -> None:
             worker.progressed_at = self._now()
+            (worker.failing.add if has_failed else worker.failing.discard)(name)
 
         while not self._stop.is_set():
-            if not work_through(self._app, worker.parts, progressed):
+            if not work_through(self._app, worker.parts, ended):
                 self._stop.wait(self._interval)

@@ -24,6 +24,10 @@ COMMANDS = {
         "demo_command",
         "Start the gateway, its worker, four applications and registration with demo accounts.",
     ),
+    "doctor": (
+        "doctor_command",
+        "Check settings, database, keys, clocks, mail, TLS and the public address.",
+    ),
     "export": ("apply_command", "Print clients, role groups and participants for `apply`."),
     "initial-token": (
         "initial_token_commands",

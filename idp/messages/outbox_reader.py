@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 
-from idp.models import TO_PEOPLE, OutboxMessage
+from idp.models import TO_PEOPLE, MessageState, OutboxMessage
 from idp.transaction import UnitOfWork
 
 _LINK = re.compile(r"^https?://\S+$", re.MULTILINE)
@@ -41,6 +41,15 @@ def recent(work: UnitOfWork, limit: int = 50) -> list[OutboxEntry]:
     """The messages to people, newest first."""
     query = _to_people().order_by(OutboxMessage.id.desc()).limit(limit)
     return [_opened(work, row) for row in work.db.scalars(query)]
+
+
+def overdue_seconds(work: UnitOfWork) -> int:
+    """For how many seconds the oldest message has been due; 0 if none is."""
+    due = select(func.min(OutboxMessage.next_attempt_at)).where(
+        OutboxMessage.state == MessageState.QUEUED
+    )
+    oldest = work.db.scalar(due)
+    return max(0, int((work.now - oldest).total_seconds())) if oldest is not None else 0
 
 
 def account_messages(work: UnitOfWork, account_id: int, limit: int = 10) -> list[OutboxMessage]:

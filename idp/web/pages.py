@@ -77,18 +77,26 @@ def healthz() -> Response:
 
 
 def readyz() -> BaseResponse:
-    """The database answers, has the tables of this release, and there are keys to sign with."""
+    """The database answers, has the tables of this release, and there are keys to sign with. Also
+    says for how long the outbox has waited: that is the worker's affair, and makes nobody wait
+    here."""
     work = current.work()
-    has_keys = False
+    has_keys, waiting = False, 0
     try:
         database = current_schema_status(work)
         is_usable = database in schema_version.USABLE
         has_keys = is_usable and bool(signing_keys.published(work))
+        waiting = outbox_reader.overdue_seconds(work) if is_usable else 0
     except DatabaseError:
         work.rollback()
         database, is_usable = schema_version.SchemaStatus.AWAY, False
     ready = is_usable and has_keys
-    answer = jsonify(status="ok" if ready else "unavailable", database=database, keys=has_keys)
+    answer = jsonify(
+        status="ok" if ready else "unavailable",
+        database=database,
+        keys=has_keys,
+        outbox_seconds=waiting,
+    )
     answer.status_code = 200 if ready else 503
     return answer
 

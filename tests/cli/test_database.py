@@ -97,10 +97,12 @@ def test_readiness_says_whether_tables_or_a_migration_are_missing(world: World, 
         mark(version)
         answer = client.get("/readyz", base_url=base)
         assert answer.status_code == 503
-        assert answer.json == {"status": "unavailable", "database": said, "keys": False}
+        assert answer.json == {
+            "status": "unavailable", "database": said, "keys": False, "outbox_seconds": 0,
+        }  # fmt: skip
     mark("9999")
     assert client.get("/readyz", base_url=base).json == {
-        "status": "ok", "database": "newer version", "keys": True,
+        "status": "ok", "database": "newer version", "keys": True, "outbox_seconds": 0,
     }  # fmt: skip
 
 
@@ -109,8 +111,9 @@ def test_readiness_without_a_database(settings: Settings, tmp_path: Path) -> Non
     app = create_app(replace(settings, database_url=f"sqlite:///{tmp_path}/away/gateway.db"))
     answer = app.test_client().get("/readyz", base_url=settings.issuer)
     assert (answer.status_code, answer.json) == (
-        503, {"status": "unavailable", "database": "no answer", "keys": False},
-    )  # fmt: skip
+        503,
+        {"status": "unavailable", "database": "no answer", "keys": False, "outbox_seconds": 0},
+    )
     with app.app_context():
         db.engine.dispose()
 

@@ -29,6 +29,7 @@ ELSEWHERE = {
     "serve": "tests/demo",
     "worker": "tests/messages/test_killed_worker.py",
     "demo": "tests/demo",
+    "doctor": "tests/cli/test_doctor.py",
     "risk simulate": "tests/risk_lab/test_evaluation.py",
     "risk evaluate": "tests/risk_lab/test_evaluation.py",
     "scim push": "tests/scim/test_export.py",

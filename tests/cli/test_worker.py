@@ -188,6 +188,9 @@ def test_a_failing_part_does_not_stop_the_others(world: World) -> None:
     )
     with running(workers):
         assert done.wait(PATIENCE)
+        wait_until(lambda: workers.state()["threads"]["a"].get("failing") == ["fails"])
+        # Another start would not help: it is tried again anyway.
+        assert workers.state()["status"] == "ok"
 
 
 def test_health_names_the_thread_that_hangs(world: World) -> None:

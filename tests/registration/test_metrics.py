@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 
 from registration import measured_state
+from registration.app import create_app
 from registration.models import Notice, Push
 from registration.transaction import Runtime
 from service_base import metrics
@@ -54,3 +57,14 @@ def test_registration_exposes_what_rules_and_dashboard_name(runtime: Runtime) ->
     asked = asked_for("registration")
     assert len(asked) > 8
     assert asked - exposed.names(text) == set()
+
+
+def test_readiness_without_a_database(runtime: Runtime, tmp_path: Path) -> None:
+    """/readyz: 503 and "no answer" while there is no database."""
+    away = replace(runtime.settings, database_url=f"sqlite:///{tmp_path}/away/registration.db")
+    app = create_app(away, runtime.ports)
+    answer = app.test_client().get("/readyz", base_url=away.url)
+    assert (answer.status_code, answer.json) == (
+        503, {"status": "unavailable", "database": "no answer"},
+    )  # fmt: skip
+    app.extensions["runtime"].close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from idp.directory import accounts, activation
+from idp.messages import queue
+from idp.messages.message_kinds import MailKind
 from idp.models import AccountState
 from tests.world import NEW_PASSWORD, PASSWORD, World, answer_of
 
@@ -135,9 +137,16 @@ def test_pages_reached_by_the_back_button_continue(world: World) -> None:
 
 
 def test_health_and_readiness_report_their_checks(world: World) -> None:
-    """/healthz: the process; /readyz: database and keys."""
+    """/healthz: the process; /readyz: database, keys, and for how long the outbox has waited. A
+    worker that is gone makes no gateway unready."""
     client, base = world.app.test_client(), world.settings.issuer
     assert client.get("/healthz", base_url=base).json == {"status": "ok"}
     ready = client.get("/readyz", base_url=base)
-    assert ready.json == {"status": "ok", "database": "ok", "keys": True}
+    well = {"status": "ok", "database": "ok", "keys": True, "outbox_seconds": 0}
+    assert ready.json == well
+    with world.work() as work:
+        queue.enqueue(work, MailKind.ACCOUNT_RESTORED, accounts.by_username(work, world.account()))
+    world.clock.advance(90)
+    late = client.get("/readyz", base_url=base)
+    assert (late.status_code, late.json) == (200, well | {"outbox_seconds": 90})
     assert client.get("/demo/outbox", base_url=base).status_code == 404
