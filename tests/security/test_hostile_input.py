@@ -48,7 +48,7 @@ def routes(world: World, subject: str) -> list[tuple[str, str]]:
         "public_id": "x", "subject": subject, "client_id": "emi", "kid": "x", "action": "lock",
         "tab": "access", "digest": "x",
         "consent_id": "9", "number": "9", "kind": "totp",
-        "resource_endpoint": "Users", "resource_id": "x", "path": "x",
+        "resource_endpoint": "Users", "resource_id": "x", "path": "x", "stream_id": "x",
     }  # fmt: skip
     found = []
     for rule in world.app.url_map.iter_rules():
