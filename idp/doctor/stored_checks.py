@@ -12,6 +12,7 @@ from idp.audit import chain
 from idp.clients import registry
 from idp.doctor.findings import Finding, Installation, fault, ok, skipped, warning
 from idp.grants import signing_keys
+from idp.messages import outbox_reader
 from idp.models import Event, KeyState, MessageState, OutboxMessage
 from idp.policy.scopes import SCIM
 from idp.transaction import DatabaseError, UnitOfWork
@@ -134,15 +135,12 @@ def check_worker(installation: Installation) -> Iterator[Finding]:
         yield skipped(NO_TABLES)
         return
     with installation.runtime.step() as work:
-        due = select(func.min(OutboxMessage.next_attempt_at)).where(
-            OutboxMessage.state == MessageState.QUEUED
-        )
-        oldest, now = work.db.scalar(due), work.now
+        waiting = outbox_reader.overdue_seconds(work)
         dead = select(OutboxMessage.id).where(OutboxMessage.state == MessageState.DEAD).limit(1)
         has_dead = work.db.scalar(dead) is not None
-    if oldest is not None and now - oldest > WAITS:
+    if waiting > WAITS.total_seconds():
         yield fault(
-            f"a message has been due since {oldest.isoformat()}", "Start the worker: gateway worker"
+            f"a message has been due for {waiting} seconds", "Start the worker: gateway worker"
         )
     else:
         yield ok("no message waits for the worker")

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Select, func, select
 
-from idp.models import TO_PEOPLE, MessageState, OutboxMessage
+from idp.models import TO_PEOPLE, MessageChannel, MessageState, OutboxMessage
 from idp.transaction import UnitOfWork
 
 _LINK = re.compile(r"^https?://\S+$", re.MULTILINE)
@@ -44,9 +44,11 @@ def recent(work: UnitOfWork, limit: int = 50) -> list[OutboxEntry]:
 
 
 def overdue_seconds(work: UnitOfWork) -> int:
-    """For how many seconds the oldest message has been due; 0 if none is."""
+    """For how many seconds the oldest message that the worker sends has been due; 0 if none is."""
     due = select(func.min(OutboxMessage.next_attempt_at)).where(
-        OutboxMessage.state == MessageState.QUEUED
+        OutboxMessage.state == MessageState.QUEUED,
+        # Its receiver fetches it.
+        OutboxMessage.channel != MessageChannel.KEPT_EVENT,
     )
     oldest = work.db.scalar(due)
     return max(0, int((work.now - oldest).total_seconds())) if oldest is not None else 0

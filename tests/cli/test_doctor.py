@@ -27,7 +27,7 @@ from idp.doctor.checkup import Finding, Installation, Level
 from idp.doctor.findings import Check, ok
 from idp.messages import queue
 from idp.messages.message_kinds import MailKind
-from idp.models import MessageState, OutboxMessage, SigningKey
+from idp.models import MessageChannel, MessageState, OutboxMessage, SigningKey
 from idp.vault import Vault
 from tests.live import free_ports
 from tests.shell import Run, good
@@ -248,6 +248,10 @@ def test_the_worker_runs(world: World) -> None:
     world.clock.advance(minutes=6)
     assert one(world, stored_checks.check_worker)[0] == "fault"
     assert "wait for their seal" in one(world, stored_checks.check_audit)[1]
+    with world.work() as work:
+        # What its receiver fetches waits for no worker.
+        work.db.execute(update(OutboxMessage).values(channel=MessageChannel.KEPT_EVENT))
+    assert one(world, stored_checks.check_worker)[0] == "ok"
     with world.work() as work:
         work.db.execute(update(OutboxMessage).values(state=MessageState.DEAD))
     levels = [each.level for each in found(world, stored_checks.check_worker)]
