@@ -73,12 +73,19 @@ def lines_of_request(order: Request) -> list[Line]:
 
 def reminders(changes: Iterable[Change], here: Organization) -> list[str]:
     """Whose identity should be proofed again before a grant."""
+    return reminders_of(
+        (
+            one.cell.account.id
+            for one in changes
+            if one.grants and one.cell.account.kind is AccountKind.PERSON
+        ),
+        here,
+    )
+
+
+def reminders_of(people: Iterable[str], here: Organization) -> list[str]:
+    """The same for people (Person IDs) who would get a role."""
     work = current.work()
-    people = [
-        one.cell.account.id
-        for one in changes
-        if one.grants and one.cell.account.kind is AccountKind.PERSON
-    ]
     changed = identity_changes.since_last_grant(work, here, people)
     full_names = names(work, changed)
     return [

@@ -111,6 +111,12 @@ def obstacles(found: Preview) -> list[str]:
     return [gettext("Nothing would change.")]
 
 
+def reminders(found: Preview, here: Organization) -> list[str]:
+    """Whose identity should be proofed again before a grant (TM-10)."""
+    people = (one.person_id for one in found.results if one.person_id and one.granted)
+    return change_lines.reminders_of(people, here)
+
+
 def effects(found: Preview) -> list[str]:
     """What happens when it is confirmed."""
     said = [gettext("Persons who are registered already keep their information as it is.")]

@@ -151,6 +151,7 @@ def _review(here: Standing, text: str, status: int) -> BaseResponse:
         summary=import_lines.summary(found),
         obstacles=import_lines.obstacles(found),
         effects=import_lines.effects(found),
+        reminders=import_lines.reminders(found, here.here),
         is_late=status == 409,
         text=text,
         seen=found.seen,

@@ -12,13 +12,14 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
-from registration import people_imports
+from registration import history, people_imports, persons
 from registration.app import create_app
 from registration.delegation_facts import Actor
 from registration.delegation_rules import Reason
 from registration.import_refusals import ImportNotPossible, TooManyChanges
 from registration.models import (
     AccessAssignment,
+    AccessRole,
     Account,
     Appointment,
     History,
@@ -253,6 +254,27 @@ def test_a_file_is_chosen_reviewed_and_confirmed(site: Site) -> None:
     assert "Zoé Lavoie" in browser.get(answer.location, base_url=BASE).text
     listed = browser.get(f"{HERE}/history?action={people_imports.IMPORTED}", base_url=BASE).text
     assert "lines: 1, new persons: 1, roles granted: 1" in listed
+
+
+def test_tm10_a_file_reminds_of_people_who_changed_since_their_last_grant(site: Site) -> None:
+    """TM-10: who gets a role and changed the e-mail address after the last one; nobody else."""
+    text = HEAD + NEW + line(first_name="Ada", last_name="Moreau",
+                             main_email="Moreau@lakes.example", roles="view")  # fmt: skip
+    browser, data = opened(site)
+    assert "identity again" not in reviewed(browser, data, text.encode()).text
+    with site.runtime.work(Origin(TRADER)) as work:
+        known = work.db.scalars(select(Person).where(Person.person_id == TRADER)).one()
+        account = work.db.scalars(select(Account).where(Account.person_id == known.id)).one()
+        here, role = (work.db.scalars(query).one() for query in (
+            select(Organization), select(AccessRole).where(AccessRole.code == "bids")))  # fmt: skip
+        work.db.add(AccessAssignment(account_id=account.id, organization_id=here.id,
+                                     access_role_id=role.id, valid_from=OLD,
+                                     given_by="test"))  # fmt: skip
+        changed = {"main_email": "Moreau@lakes.example"}
+        history.record(work, persons.CHANGED, person=known, after=changed)
+    page = reviewed(browser, data, text.encode())
+    assert page.text.count("identity again") == 1
+    assert "telephone number of Ada Moreau changed" in page.text
 
 
 def test_a_stale_preview_is_refused(site: Site) -> None:
