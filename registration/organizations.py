@@ -40,6 +40,8 @@ def register(work: UnitOfWork, actor: Actor, name: str, number: str = "") -> Org
         raise OrganizationNameInvalid(most=MAX_NAME)
     if number and not _DIGITS.fullmatch(number):
         raise OrganizationNumberInvalid(most=MAX_DIGITS)
+    # Of two who register the same organization at once, the second finds the first one's.
+    requests.hold(work, "organization", FIRST_ORGANIZATION_ID)
     _check_free(work, name, number)
     row = Organization(
         organization_id=number

@@ -153,6 +153,7 @@ def carry_out(
 
     Raises NotAllowed, TooManyChanges, ImportNotPossible."""
     lock_and_close(work, here)
+    persons.wait_for_others(work)
     written = _write(work, actor, here, lines, why)
     found = written.preview()
     if not found.is_possible or found.seen != seen:

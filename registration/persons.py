@@ -42,10 +42,17 @@ def register(
     facts = facts_of(work, organization, actor.person)
     require(actor, Action.REGISTER_PERSON, Target(organization.organization_id), facts)
     values = entered.cleaned()
+    wait_for_others(work)
     unseen = [one.person_id for one in same_name(work, values) if one.person_id not in seen]
     if unseen:
         raise SameNameRegistered(tuple(unseen))
     return add(work, organization, values)
+
+
+def wait_for_others(work: UnitOfWork) -> None:
+    """Before persons are looked for who may be the same: another organization may be registering
+    them now."""
+    requests.hold(work, "person", FIRST_PERSON_ID)
 
 
 def add_known(work: UnitOfWork, person_id: str, entered: PersonFields) -> Person:

@@ -89,6 +89,18 @@ def next_number(work: UnitOfWork, name: str, first: int = 1) -> int:
     return work.db.execute(statement).scalar_one()
 
 
+def hold(work: UnitOfWork, name: str, first: int = 1) -> None:
+    """Let other units of work that take a number of this name wait until this one has ended, so
+    that what is looked for before the number is taken is still true afterwards."""
+    insert_if_missing(work.db, Counter, name=name, last=first - 1)
+    work.db.execute(
+        update(Counter)
+        .where(Counter.name == name)
+        .values(last=Counter.last)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def free_number(work: UnitOfWork, name: str, first: int, taken: InstrumentedAttribute[str]) -> str:
     """The next number of this name that no row has in the column ``taken``."""
     while True:
