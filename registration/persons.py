@@ -50,8 +50,8 @@ def register(
 
 
 def wait_for_others(work: UnitOfWork) -> None:
-    """Before persons are looked for who may be the same: another organization may be registering
-    them now."""
+    """Before persons are looked for who may be the same: others, also of another organization, may
+    be registering them now."""
     requests.hold(work, "person", FIRST_PERSON_ID)
 
 
@@ -59,6 +59,7 @@ def add_known(work: UnitOfWork, person_id: str, entered: PersonFields) -> Person
     """Register somebody whose Person ID the gateway gave: one of the IESO's own people, before
     anybody can sign in here. Raises PersonFieldsInvalid, PersonIdTaken."""
     values = entered.cleaned()
+    wait_for_others(work)
     if work.db.scalar(select(Person.id).where(Person.person_id == person_id)) is not None:
         raise PersonIdTaken(person_id=person_id)
     return add(work, None, values, person_id=person_id)
