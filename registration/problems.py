@@ -37,6 +37,7 @@ KINDS: Mapping[str, Kind] = {
     "not_found": Kind(404, "There is no such thing, or you may not see it."),
     "method_not_allowed": Kind(405, "The address does not have this method."),
     "batch_not_possible": Kind(409, "The changes cannot be made as a whole."),
+    "contact_roles_not_possible": Kind(409, "The contact roles cannot be changed as a whole."),
     "leaver_not_possible": Kind(409, "What the person has here cannot end yet."),
     "changed_meanwhile": Kind(409, "Somebody else has changed the record."),
     "collision": Kind(409, "Another change came first."),

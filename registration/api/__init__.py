@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from registration.api import access_views, list_views, openapi, person_views
+from registration.api import access_views, contact_views, list_views, openapi, person_views
 from registration.api.token_gate import gate
 
 READ, WRITE = "registration.read", "registration.write"
@@ -19,6 +19,7 @@ VIEWS = (
     ("/organizations", "organizations", list_views.organizations, "GET", READ),
     (f"{HERE}/roles", "roles", access_views.roles, "GET", READ),
     (f"{HERE}/roles/changes", "change_roles", access_views.change, "POST", WRITE),
+    (f"{HERE}/contact-roles/changes", "change_contact_roles", contact_views.change, "POST", WRITE),
     (f"{HERE}/persons", "persons", list_views.persons, "GET", READ),
     (f"{PERSON}/leaver", "leaver", person_views.leaver, "POST", WRITE),
     (f"{PERSON}/copy", "copied", person_views.copied, "GET", READ),

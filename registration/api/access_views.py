@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,7 +123,8 @@ def change(organization_id: str) -> Response:
 
 
 def _outcome(changes: tuple[Change, ...], trial: Trial, here: Standing) -> dict[str, Any]:
-    """What comes of each change, what stands against them, and what the gateway ends."""
+    """What comes of each change, what stands against them, whose identity
+    should be checked again (TM-10), and what the gateway ends."""
     changes_something = trial.is_possible and bool(trial.plan.added or trial.plan.ended)
     return {
         "possible": trial.is_possible,
@@ -139,15 +139,16 @@ def _outcome(changes: tuple[Change, ...], trial: Trial, here: Standing) -> dict[
             for one in changes
         ],
         "obstacles": [] if trial.is_possible else change_lines.obstacles(trial),
+        "reminders": change_lines.reminders(changes, here.here),
         "effects": change_lines.effects(trial) if changes_something else [],
         "request": None,
     }
 
 
 def _order() -> _Order:
-    """The body. A member of another name is refused, so that none is taken over unseen."""
+    """The body."""
     sent = parameters.body()
-    _check(sent, MEMBERS, "")
+    parameters.check(sent, MEMBERS)
     changes = sent.get("changes", [])
     if not 1 <= len(changes) <= MAX_CHANGES:
         raise parameters.bad("changes")
@@ -166,7 +167,7 @@ def _change(sent: Any, place: int) -> Change:
     name = f"changes[{place}]"
     if not isinstance(sent, dict):
         raise parameters.bad(name)
-    _check(sent, CHANGE, f"{name}.")
+    parameters.check(sent, CHANGE, f"{name}.")
     for key in ("action", "id", "role"):
         if not sent.get(key) or len(sent[key]) > 254 or role_grid.SEPARATOR in sent[key]:
             raise parameters.bad(f"{name}.{key}")
@@ -179,16 +180,6 @@ def _change(sent: Any, place: int) -> Change:
         raise parameters.bad(f"{name}.version")
     cell = Cell(AccountKey(AccountKind(kind), sent["id"]), sent["role"])
     return Change(cell, ACTIONS[sent["action"]], version)
-
-
-def _check(sent: dict[str, Any], members: Mapping[str, type], prefix: str) -> None:
-    for name, value in sent.items():
-        # type(), because True is an int.
-        is_known = name in members and type(value) is members[name]
-        # Reasons may have line breaks.
-        is_text = name == "why" or not isinstance(value, str) or value.isprintable()
-        if not (is_known and is_text):
-            raise parameters.bad(f"{prefix}{name}")
 
 
 def _kinds() -> set[str]:

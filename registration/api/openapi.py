@@ -9,6 +9,7 @@ from flask import Response, jsonify
 from registration import current
 from registration.appointments import EndReason
 from registration.pages.appointment_answers import MAX_WHY
+from registration.pages.contact_review_pages import MAX_CHANGES as MAX_CONTACT_CHANGES
 from registration.pages.role_grid_pages import MAX_CHANGES
 from registration.problems import KINDS, PREFIX
 
@@ -41,8 +42,8 @@ def document(issuer: str) -> Schema:
         "info": {
             "title": "Online IESO Registration",
             "version": "1",
-            "description": "Who may do what for a participant: read it, and grant and revoke "
-            "access roles. A program acts as the person of its access token.",
+            "description": "Who may do what for a participant: read it, and change access roles "
+            "and contact roles. A program acts as the person of its access token.",
         },
         "servers": [{"url": "/api/v1"}],
         "paths": _paths(),
@@ -107,6 +108,13 @@ def _paths() -> Schema:
             "Changes",
             "Outcome",
         ),
+        f"{here}/contact-roles/changes": _post(
+            "change_contact_roles",
+            "Add and remove contact roles of people, all or none. Needs a second factor of the "
+            "last 15 minutes.",
+            "ContactChanges",
+            "ContactOutcome",
+        ),
         f"{here}/persons": _get(
             "persons",
             "Search everybody who is registered, before a grant. One value is needed; names have "
@@ -125,8 +133,8 @@ def _paths() -> Schema:
         ),
         f"{here}/persons/{{person_id}}/copy": _get(
             "copied",
-            "The access roles of a colleague as changes that can be sent, and what cannot be "
-            "granted and why.",
+            "The access and contact roles of a colleague as changes that can be sent, and what "
+            "cannot be given and why.",
             "Copy",
             ("of", TEXT, "The Person ID of the colleague."),
         ),
@@ -274,6 +282,32 @@ def _schemas() -> Schema:
                 _object(action=ACTION, kind=KIND, id=TEXT, role=TEXT, remarks=_list(TEXT))
             ),
             obstacles=_list(TEXT),
+            reminders=_list(TEXT),
+            effects=_list(TEXT),
+            request={"anyOf": [_ref("Request"), {"type": "null"}]},
+        ),
+        "ContactChanges": {
+            "type": "object",
+            "required": ["changes"],
+            "additionalProperties": False,
+            "properties": {
+                "changes": {
+                    "type": "array",
+                    "minItems": 1,
+                    "maxItems": MAX_CONTACT_CHANGES,
+                    "items": _ref("ContactChange"),
+                },
+                "why": {"type": "string", "maxLength": MAX_WHY},
+                "preview": FLAG,
+            },
+        },
+        "ContactChange": _object(
+            action={"type": "string", "enum": ["add", "remove"]}, id=TEXT, role=TEXT
+        ),
+        "ContactOutcome": _object(
+            possible=FLAG,
+            changes=_list(_ref("ContactChange")),
+            obstacles=_list(TEXT),
             effects=_list(TEXT),
             request={"anyOf": [_ref("Request"), {"type": "null"}]},
         ),
@@ -301,7 +335,13 @@ def _schemas() -> Schema:
         ),
         "Copy": _object(
             changes=_list(_ref("Change")),
-            not_copied=_list(_object(role=TEXT, reasons=_list(TEXT))),
+            contact_changes=_list(_ref("ContactChange")),
+            not_copied=_list(
+                _object(
+                    kind={"enum": ["access_role", "contact_role", "appointment"]},
+                    role=TEXT, reasons=_list(TEXT),
+                )
+            ),
         ),
         "Persons": _object(
             persons=_list(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
@@ -54,6 +54,17 @@ def body() -> dict[str, Any]:
     if not isinstance(found, dict):
         raise bad("body")
     return found
+
+
+def check(sent: Mapping[str, Any], members: Mapping[str, type], prefix: str = "") -> None:
+    """Raises Problem for a member of another name or type: none is taken over unseen."""
+    for name, value in sent.items():
+        # type(), because True is an int.
+        is_known = name in members and type(value) is members[name]
+        # Reasons may have line breaks.
+        is_text = name == "why" or not isinstance(value, str) or value.isprintable()
+        if not (is_known and is_text):
+            raise bad(f"{prefix}{name}")
 
 
 def bad(name: str) -> Problem:

@@ -3,6 +3,7 @@ can be sent."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from flask import Response, jsonify, url_for
@@ -22,6 +23,7 @@ from registration.pages.appointment_answers import MAX_WHY, answers
 from registration.pages.role_grid_pages import changer
 from registration.pages.standing import NotHere, Standing
 from registration.problems import Problem
+from registration.role_copies import Draft
 
 MEMBERS = {
     "reason": str, "why": str, "successor": str, "close_account": bool, "version": str,
@@ -65,7 +67,8 @@ def leaver(organization_id: str, person_id: str) -> Response:
 
 
 def copied(organization_id: str, person_id: str) -> dict[str, Any]:
-    """The access roles of a colleague: what can be granted, as changes, and what not and why."""
+    """The access and contact roles of a colleague: what can be given, as changes, and what not and
+    why. Offices are never copied."""
     here = changer(organization_id)
     here.require(Action.SEARCH_PERSONS)
     query = parameters.known("of")
@@ -83,12 +86,29 @@ def copied(organization_id: str, person_id: str) -> dict[str, Any]:
             for one in draft.access
             if one.is_possible
         ],
+        "contact_changes": [
+            {"action": "add", "id": person_id, "role": one.holding.role}
+            for one in draft.contacts
+            if one.is_possible
+        ],
         "not_copied": [
-            {"role": one.change.cell.role, "reasons": copy_pages.access_remarks(here, one)}
-            for one in draft.access
-            if not one.is_possible
+            {"kind": kind, "role": role, "reasons": reasons}
+            for kind, role, reasons in _not_copied(here, draft)
         ],
     }  # fmt: skip
+
+
+def _not_copied(here: Standing, draft: Draft) -> Iterator[tuple[str, str, list[str]]]:
+    for one in draft.access:
+        if not one.is_possible:
+            yield "access_role", one.change.cell.role, copy_pages.access_remarks(here, one)
+    names = copy_pages.contact_names(here)
+    for contact in draft.contacts:
+        if not contact.is_possible:
+            reasons = copy_pages.contact_remarks(here, contact, names)
+            yield "contact_role", contact.holding.role, reasons
+    for office in draft.offices:
+        yield "appointment", office, copy_pages.office_remarks(here, office)
 
 
 def _ends(here: Standing, person: Person, gone: Holdings) -> dict[str, Any]:

@@ -184,12 +184,18 @@ def change(organization: str, body: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
     else:
-        remarks = [one for change in found["changes"] for one in change["remarks"]]
-        for line in (*remarks, *found["obstacles"], *found["effects"]):
-            click.echo(plain(line))
-        click.echo(_result(found, is_preview=body["preview"]))
+        say(found, is_preview=body["preview"])
     if not found["possible"]:
         raise SystemExit(1)
+
+
+def say(found: dict[str, Any], *, is_preview: bool) -> None:
+    """What comes of changes of access or contact roles, for people."""
+    remarks = [one for change in found["changes"] for one in change.get("remarks", [])]
+    lines = (*remarks, *found["obstacles"], *found.get("reminders", []), *found["effects"])
+    for line in lines:
+        click.echo(plain(line))
+    click.echo(_result(found, is_preview=is_preview))
 
 
 def _result(found: dict[str, Any], *, is_preview: bool) -> str:

@@ -10,12 +10,17 @@ from urllib.parse import quote
 import click
 
 from registration.cli import interface_client
-from registration.cli.access_commands import as_json_option, at, change, plain
+from registration.cli.access_commands import as_json_option, at, plain, say
 from registration.cli.commands import main
 
 REASONS = (
     "left", "duties_changed", "affiliation_changed", "bankruptcy", "compromise", "other",
 )  # fmt: skip
+#: What a copy orders: its name in the answer, the changes of the draft, and where they are sent.
+COPIED = (
+    ("access_roles", "changes", "roles"),
+    ("contact_roles", "contact_changes", "contact-roles"),
+)
 preview_option = click.option(
     "--preview", is_flag=True, help="Say what would happen; change nothing."
 )
@@ -71,14 +76,23 @@ def leaver(
 def copy(
     organization: str, person: str, colleague: str, why: str, preview: bool, as_json: bool
 ) -> None:
-    """Grant PERSON the access roles that COLLEAGUE (Person IDs) has at ORGANIZATION. What cannot be
-    copied is listed with the reason. See `registration organizations` for the access token."""
+    """Give PERSON the access and contact roles that COLLEAGUE (Person IDs) has at ORGANIZATION.
+    What cannot be copied is listed with the reason. Access roles come first; if they are refused,
+    contact roles are left too. See `registration organizations` for the access token."""
     path = f"{at(organization)}/persons/{quote(person, safe='')}/copy"
-    found = interface_client.get(path, of=colleague)
-    for one in found["not_copied"]:
+    draft = interface_client.get(path, of=colleague)
+    for one in draft["not_copied"]:
         click.echo(plain(f"Not copied: {one['role']}. {' '.join(one['reasons'])}"), err=True)
-    if not found["changes"]:
+    found = {}
+    for kind, changes, place in COPIED:
+        if draft[changes]:
+            body = {"changes": draft[changes], "why": why, "preview": preview}
+            found[kind] = interface_client.post(f"{at(organization)}/{place}/changes", body)
+            if not as_json:
+                say(found[kind], is_preview=preview)
+    if as_json:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    elif not found:
         click.echo("There is nothing to copy.", err=True)
-        return
-    change(organization, {"changes": found["changes"], "why": why, "preview": preview},
-           as_json=as_json)  # fmt: skip
+    if not all(one["possible"] for one in found.values()):
+        raise SystemExit(1)

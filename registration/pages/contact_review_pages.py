@@ -4,7 +4,7 @@ CO-05)."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from flask import Response, flash, redirect, render_template, request, url_for
@@ -119,14 +119,14 @@ def _review(here: Standing, asked: Batch, status: int) -> BaseResponse:
                 here, url_for("pages.review_contacts", organization_id=number, change=fields)
             )
     known = contact_directory.directory(current.work(), here.here)
-    names = _names(here, asked)
+    names = names_of(here, asked)
     body = render_template(
         "contact_review.html",
         organization=here.here,
         lines=_lines(known, names, asked),
         totals=list(_totals(known, asked)),
-        obstacles=[_text(known, names, one) for one in breaches],
-        effects=_effects(known, asked),
+        obstacles=obstacles(here, known, asked, breaches),
+        effects=effects(known, asked),
         changes=fields,
         confirm_url=url_for("pages.confirm_contacts", organization_id=number),
         list_url=list_url(here),
@@ -143,7 +143,7 @@ def _size(asked: Batch) -> int:
     return len(asked.added) + len(asked.removed)
 
 
-def _names(here: Standing, asked: Batch) -> dict[Contact, str]:
+def names_of(here: Standing, asked: Batch) -> dict[Contact, str]:
     """The names of all contacts of the batch. Raises NotHere if there is no such person or
     section."""
     contacts = {one.contact for one in asked.added | asked.removed}
@@ -179,6 +179,14 @@ def _totals(known: Directory, asked: Batch) -> Iterator[Total]:
             yield Total(name_of(known.roles[code]), rule, counts[0][code], counts[1][code])
 
 
+def obstacles(
+    here: Standing, known: Directory, asked: Batch, breaches: Iterable[Breach]
+) -> list[str]:
+    """The rules that the batch breaks, as sentences."""
+    names = names_of(here, asked)
+    return [_text(known, names, one) for one in breaches]
+
+
 def _text(known: Directory, names: dict[Contact, str], one: Breach) -> str:
     """The sentence of a breach."""
     roles = [name_of(known.roles[code]) for code in (one.role, one.other) if code in known.roles]
@@ -191,7 +199,8 @@ def _text(known: Directory, names: dict[Contact, str], one: Breach) -> str:
     )
 
 
-def _effects(known: Directory, asked: Batch) -> list[str]:
+def effects(known: Directory, asked: Batch) -> list[str]:
+    """What the batch entails, as sentences."""
     opens = any(known.roles[one.role].role_groups for one in asked.added | asked.removed)
     return [
         gettext("The change takes effect within seconds, at the next sign-in or token.")

@@ -12,7 +12,7 @@ from flask_babel import gettext
 from hosted_pages.languages import is_french
 from registration import contact_directory, current, own_lists, role_copies, role_grid
 from registration.delegation import Refused, who_can
-from registration.delegation_facts import Target
+from registration.delegation_facts import Target, Tier
 from registration.delegation_rules import Action, Reason
 from registration.grid_query import column_of
 from registration.pages import contact_form
@@ -102,19 +102,25 @@ def access_remarks(here: Standing, one: AccessCopy) -> list[str]:
 
 
 def _contacts(here: Standing, draft: Draft) -> list[Line]:
-    known = contact_directory.directory(current.work(), here.here)
-    names = {code: name_of(row) for code, row in known.roles.items()}
+    names = contact_names(here)
     return [
         Line(
             contact_form.written(one.holding),
             names[one.holding.role],
-            tuple(_contact_remarks(here, one, names)),
+            tuple(contact_remarks(here, one, names)),
         )
         for one in draft.contacts
     ]
 
 
-def _contact_remarks(here: Standing, one: ContactCopy, names: dict[str, str]) -> list[str]:
+def contact_names(here: Standing) -> dict[str, str]:
+    """The names of the contact roles of the organization, by code."""
+    known = contact_directory.directory(current.work(), here.here)
+    return {code: name_of(row) for code, row in known.roles.items()}
+
+
+def contact_remarks(here: Standing, one: ContactCopy, names: dict[str, str]) -> list[str]:
+    """Why this contact role is not copied; empty if it is."""
     if one.is_held:
         return [gettext("The person has this role already.")]
     if one.refused:
@@ -131,20 +137,14 @@ def _contact_remarks(here: Standing, one: ContactCopy, names: dict[str, str]) ->
 
 
 def _offices(here: Standing, draft: Draft) -> list[Line]:
-    number = here.here.organization_id
     return [
-        Line(
-            "",
-            office_text(office),
-            tuple(
-                refusal_lines(
-                    Refused(
-                        Reason.IS_OFFICE,
-                        who_can(Action.APPOINT, Target(number, "later", office), here.facts),
-                    ),
-                    here.here,
-                )
-            ),
-        )
+        Line("", office_text(office), tuple(office_remarks(here, office)))
         for office in draft.offices
     ]
+
+
+def office_remarks(here: Standing, office: Tier) -> list[str]:
+    """Why this office is not copied: who appoints to it."""
+    target = Target(here.here.organization_id, "later", office)
+    refused = Refused(Reason.IS_OFFICE, who_can(Action.APPOINT, target, here.facts))
+    return refusal_lines(refused, here.here)

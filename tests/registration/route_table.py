@@ -122,6 +122,7 @@ GET     pages.export_history            sign-in  403     yes     yes   yes   yes
 GET     api.organizations               401      yes     yes     yes   yes   yes   yes
 GET     api.roles                       401      403     yes     yes   yes   yes   yes
 POST    api.change_roles                401      403     yes     yes   403   403   403
+POST    api.change_contact_roles        401      403     yes     403   403   403   403
 GET     api.persons                     401      403     yes     yes   403   403   403
 POST    api.leaver:leaver               401      403     403     yes   yes   yes   403
 GET     api.copied                      401      403     yes     yes   403   403   403
@@ -242,6 +243,9 @@ FORMS: dict[str, dict[str, Any]] = {
     "pages.confirm_participation_end": {"version": "1", "why": "Left"},
     "api.change_roles": {"changes": [{"action": "grant", "id": TRADER, "role": "bids"}],
                          "why": "New desk", "attested": True},
+    "api.change_contact_roles": {
+        "changes": [{"action": "add", "id": NEWCOMER, "role": "desk"}], "why": "New desk",
+    },
     "pages.confirm_end": {"reason": "left", "why": "", "letter": "L-1", "version": "1"},
 }  # fmt: skip
 #: Sent in the address, to pages that show what a form asked for.

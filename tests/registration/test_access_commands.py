@@ -60,6 +60,7 @@ COMMANDS = [
     ("grid 109120 --role view --search ada", rf"^ID .*\n{TRADER} .*\n$"),
     ("grid 109120 --machine", r"^ID  NAME  USER NAME  ROLES\n$"),
     (f"revoke 109120 {TRADER} bids", r"Ordered: R0000002\.\n$"),
+    (f"copy 109120 {RA} {TRADER} --preview", r"(?s)within seconds.*Nothing was changed\.\n$"),
     (f"copy 109120 {RA} {TRADER} --why Same", r"(?s)within seconds.*Ordered: R0000003\.\n$"),
     (f"copy 109120 {RA} {TRADER}", r"^Not copied: view\. .*\nThere is nothing to copy\.\n$"),
     (f"leaver 109120 {TRADER} --preview", r"(?s)^access_role: view\n.*Nothing was changed\.\n$"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,16 @@ from requests import ConnectionError as NotConnected
 from sqlalchemy import func, select, update
 from werkzeug.test import TestResponse
 
-from registration import browser_sessions, history_list, requests
+from registration import browser_sessions, history_list, persons, requests
 from registration.api import openapi
+from registration.delegation_facts import Actor
 from registration.gateway_keys import GatewayKeys
-from registration.models import Account, History, Notice, Push, Request
+from registration.models import Account, History, Notice, Person, Push, Request
 from registration.problems import KINDS, PREFIX
+from registration.transaction import Origin
 from tests.registration.api_tokens import KEY, access_token, trust_our_key
 from tests.registration.participant import NOW, RA, TRADER
-from tests.registration.test_pages import BASE, Site
+from tests.registration.test_pages import BASE, COMPLETE, Site
 from tests.registration.test_pages import site as _site
 
 API = "/api/v1"
@@ -84,7 +87,7 @@ def test_ar06_a_role_is_granted_in_one_call_and_revoked(site: Site, program: Fla
     done = send(program, BIDS, why="New desk")
     assert done.status_code == 201
     found = done.json
-    assert found["request"]["number"] == "R0000001"
+    assert (found["request"]["number"], found["reminders"]) == ("R0000001", [])
     assert (found["possible"], found["changes"][0]["remarks"]) == (True, [])
     assert "1 session ends." in found["effects"]
     assert site.held() == {"bids"}
@@ -117,6 +120,31 @@ def test_a_preview_changes_nothing(site: Site, program: FlaskClient) -> None:
     with site.runtime.work() as work:
         for table in (Request, Push, History):
             assert work.db.scalar(select(func.count()).select_from(table)) == 0
+
+
+def test_tm10_a_preview_reminds_of_an_identity_that_changed(
+    site: Site, program: FlaskClient
+) -> None:
+    """TM-10: at the next grant after it, with the sentence of the page; not at a revocation."""
+    assert send(program, BIDS).status_code == 201
+    clock: Any = site.runtime.ports.clock
+    clock.moment += timedelta(minutes=1)
+    change_phone(site)
+    tried = send(program, BIDS | {"role": "view"}, preview=True).json
+    assert "of Ada Moreau changed on" in tried["reminders"][0]
+    ended = send(program, BIDS | {"action": "revoke", "version": 1}, preview=True).json
+    assert ended["reminders"] == []
+
+
+def change_phone(site: Site) -> None:
+    """The trader has a new telephone number."""
+    with site.runtime.work(Origin(TRADER)) as work:
+        row = work.db.scalars(select(Person).where(Person.person_id == TRADER)).one()
+        for name, value in COMPLETE.items():
+            setattr(row, name, value)
+        work.db.flush()
+        entered = replace(persons.fields_of(row), main_phone="+17055550199")
+        persons.update(work, Actor(TRADER), row, entered, row.version)
 
 
 def test_a_change_that_is_sent_twice_is_made_once(site: Site, program: FlaskClient) -> None:
@@ -485,7 +513,8 @@ def test_the_roles_of_a_colleague_are_changes_to_send(site: Site, program: Flask
     send(program, BIDS | {"id": "100009", "role": "view"})
     path = f"{HERE}/persons/100009/copy"
     found = read(program, path, of=TRADER).json
-    assert [one["role"] for one in found["not_copied"]] == ["view"]
+    assert [(one["kind"], one["role"]) for one in found["not_copied"]] == [("access_role", "view")]
+    assert found["contact_changes"] == []
     assert [(one["role"], one["version"]) for one in found["changes"]] == [("bids", 0)]
     assert send(program, *found["changes"]).status_code == 201
     assert refusal(read(program, path)) == (400, "bad_request")

@@ -4,6 +4,7 @@ CO-05)."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -21,8 +22,10 @@ from registration.models import (
     Person,
 )
 from registration.transaction import Runtime
+from tests.registration.api_tokens import access_token, trust_our_key
 from tests.registration.fake_bridge import FakeBridge
 from tests.registration.participant import OLD, RA, TRADER, participant
+from tests.registration.test_api import conforms, refusal
 from tests.registration.test_contact_role_pages import APPREP, SECOND, contacts
 from tests.registration.test_pages import BASE, HERE, Site, confirmed, fields, ticked, token_of
 
@@ -121,3 +124,61 @@ def test_tm07_a_colleague_belongs_to_the_organization(site: Site) -> None:
     assert get(browser, "999999").status_code == 404
     assert 'name="cell"' not in get(browser, SECOND).text
     assert get(browser, path=f"{HERE}/persons/999999/copy").status_code == 404
+
+
+def call(site: Site, changes: Any, **more: Any) -> TestResponse:
+    """Sends changes of contact roles with the token of the Applicant Representative."""
+    path = "/api/v1/organizations/109120/contact-roles/changes"
+    body = {"changes": changes} | more
+    program = site.app.test_client()
+    head = {"Authorization": f"Bearer {access_token(APPREP)}"}
+    return conforms(program.post(path, json=body, headers=head, base_url=BASE), path, "post")
+
+
+def test_co05_programs_copy_contact_roles_too(site: Site) -> None:
+    """CO-04 to CO-06: the draft of the page; tried, done with history, and refused when it is sent
+    again."""
+    trust_our_key(site.app)
+    path = f"/api/v1/organizations/109120/persons/{SECOND}/copy"
+    head = {"Authorization": f"Bearer {access_token(APPREP)}"}
+    asked = site.app.test_client().get(f"{path}?of={TRADER}", headers=head, base_url=BASE)
+    found = conforms(asked, path, "get").json
+    changes = [{"action": "add", "id": SECOND, "role": "settle"}]
+    assert found["contact_changes"] == changes
+    refused = {one["role"]: one for one in found["not_copied"] if one["kind"] == "contact_role"}
+    assert refused["submit"]["reasons"] == [
+        "Olga Ivanov cannot hold both: Data Submitter, Data Viewer."
+    ]
+    tried = call(site, changes, preview=True)
+    assert (tried.status_code, tried.json["possible"], tried.json["request"]) == (200, True, None)
+    done = call(site, changes, why="New desk")
+    assert (done.status_code, done.json["request"]["kind"]) == (201, "contact_roles")
+    again = call(site, changes)
+    assert (again.status_code, refusal(again)[1]) == (409, "contact_roles_not_possible")
+    assert again.json["obstacles"][0].startswith("Olga Ivanov already holds Settlements")
+    ended = call(site, [changes[0] | {"action": "remove"}])
+    assert ended.status_code == 201
+    office = site.app.test_client().get(f"{path}?of={RA}", headers=head, base_url=BASE).json
+    assert [(one["kind"], one["role"]) for one in office["not_copied"]] == [("appointment", "ra")]
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "parameter"),
+    [
+        ({"action": "grant"}, 400, "changes[0].action"),
+        ({"id": ""}, 400, "changes[0].id"),
+        ({"role": "x" * 81}, 400, "changes[0].role"),
+        ({"version": 1}, 400, "changes[0].version"),
+        ({"id": "999999"}, 404, None),
+        ({"role": "nothing"}, 404, None),
+    ],
+)
+def test_contact_roles_that_cannot_be_read_are_refused(
+    site: Site, change: dict[str, Any], status: int, parameter: str | None
+) -> None:
+    """By the name of the member; a person or role that is not there is 404."""
+    trust_our_key(site.app)
+    one = {"action": "add", "id": SECOND, "role": "settle"} | change
+    for more in ({"preview": True}, {}):
+        answer = call(site, [one], **more)
+        assert (answer.status_code, answer.json.get("parameter")) == (status, parameter)
