@@ -18,11 +18,20 @@ from werkzeug.test import TestResponse
 from registration import browser_sessions, persons, tasks
 from registration.app import create_app
 from registration.delegation_facts import Actor
-from registration.models import AccessAssignment, Organization, Person, Push, Session
+from registration.models import (
+    AccessAssignment,
+    Account,
+    Appointment,
+    Organization,
+    Person,
+    Push,
+    Session,
+)
 from registration.transaction import Origin, Runtime
+from service_base.refusals import Collision
 from tests.fakes import FakeClock
 from tests.registration.fake_bridge import FakeBridge
-from tests.registration.participant import NOW, RA, TRADER, participant, person
+from tests.registration.participant import NOW, OLD, RA, TRADER, participant, person
 
 BASE = "http://localhost:8005"
 #: The required fields that the people of the tests lack.
@@ -451,3 +460,35 @@ def test_ar08_a_missing_role_names_whom_to_ask(site: Site) -> None:
     assert "its participation may not be approved. Contact Customer Relations." in page.text
     assert f'value="{BIDS}"' in page.text
     assert "auction" not in page.text
+
+
+def test_rg14_an_administrator_of_several_organizations_chooses_one(site: Site) -> None:
+    """RG-14: a tile for each; the pages beside it are those of the chosen ones, and of no other."""
+    other = "/organizations/109131"
+    first = site.browser(RA).get("/", base_url=BASE)
+    assert (f'href="{HERE}' in first.text, f'href="{other}' in first.text) == (True, False)
+    with site.runtime.work() as work:
+        wind = work.db.scalars(
+            select(Organization).where(Organization.organization_id == "109131")
+        ).one()
+        known = work.db.scalars(select(Person).where(Person.person_id == RA)).one()
+        work.db.add(Appointment(person_id=known.id, organization_id=wind.id, office="ra",
+                                valid_from=OLD, given_by="test"))  # fmt: skip
+    both = site.browser(RA).get("/", base_url=BASE)
+    assert f'href="{HERE}/roles"' in both.text
+    assert f'href="{other}/roles"' in both.text
+
+
+@pytest.mark.parametrize("name", ["username", "external_id", "scim_id"])
+def test_ar11_no_account_conflicts_with_that_of_another_person(site: Site, name: str) -> None:
+    """AR-11: whatever asks for it."""
+    taken = {"username": "moreaua", "external_id": "one", "scim_id": "one"}
+    values = {"username": "lavoiez", "external_id": "two", "scim_id": "two"}
+    with site.runtime.work() as work:
+        people = work.db.scalars(select(Person).where(Person.person_id.in_((RA, TRADER)))).all()
+        for one, row in zip(people, (taken, values | {name: taken[name]}), strict=True):
+            work.db.add(Account(kind="person", person_id=one.id, created_at=NOW,
+                                created_by="test", **row))  # fmt: skip
+        with pytest.raises(Collision):
+            work.db.flush()
+        work.db.rollback()
