@@ -90,7 +90,7 @@ def reminders_of(people: Iterable[str], here: Organization) -> list[str]:
     full_names = names(work, changed)
     return [
         gettext(
-            "The name, e-mail address or telephone number of %(name)s changed on %(day)s, after "
+            "The name, e-mail address or phone number of %(name)s changed on %(day)s, after "
             "the last grant. Check this person's identity again if your organization requires it.",
             name=full_names[one],
             day=day(at),

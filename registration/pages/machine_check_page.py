@@ -30,7 +30,7 @@ def show(organization_id: str, machine_id: int) -> str:
         lines=[gettext("The gateway has this account as it is registered.")]
         if is_good
         else _lines(found),
-        kind="good" if is_good else "warning",
+        kind="good" if is_good else "warn",
         is_waiting=found.is_waiting,
         back=machine_url("pages.machine", here, machine_id),
         again=machine_url("pages.check_machine", here, machine_id),

@@ -47,7 +47,7 @@ FAULTS = complete(
         FieldFault.REQUIRED: _("Fill in this field."),
         FieldFault.TOO_LONG: _("Enter fewer characters."),
         FieldFault.NOT_TEXT: _("Enter letters and digits only."),
-        FieldFault.NOT_A_PHONE: _("Enter a telephone number with its area code."),
+        FieldFault.NOT_A_PHONE: _("Enter a phone number with its area code."),
         FieldFault.NOT_AN_EXTENSION: _("Enter digits only."),
         FieldFault.NOT_AN_ADDRESS: _("Enter an e-mail address, such as name@company.ca."),
         FieldFault.NOT_A_POSTAL_CODE: _("Enter a postal or ZIP code of this country."),

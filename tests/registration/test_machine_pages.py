@@ -208,7 +208,9 @@ def test_pr07_a_machine_is_checked_at_the_gateway(site: Site, bridge: FakeBridge
     known because the gateway does not answer. Nothing is changed."""
     browser = registered(site)
     path = f"{address(browser)}/gateway"
-    assert "The gateway has this account as it is registered." in get(browser, path).text
+    shown = get(browser, path).text
+    assert "The gateway has this account as it is registered." in shown
+    assert 'class="notice good"' in shown
     before = count(site, Push)
     user = bridge.kept["1"]
     bridge.kept["1"] = user | {REGISTRATION_USER: user[REGISTRATION_USER] | {
@@ -218,6 +220,7 @@ def test_pr07_a_machine_is_checked_at_the_gateway(site: Site, bridge: FakeBridge
     shown = get(browser, path).text
     assert "These values differ: person, networks." in shown
     assert "Its access roles differ: only there: MIM." in shown
+    assert shown.count('class="notice warn"') == 2
     assert "on its way" not in shown
     with site.runtime.work() as work:
         account = work.db.scalars(select(Account).where(Account.kind == "machine")).one()

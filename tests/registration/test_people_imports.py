@@ -274,7 +274,7 @@ def test_tm10_a_file_reminds_of_people_who_changed_since_their_last_grant(site: 
         history.record(work, persons.CHANGED, person=known, after=changed)
     page = reviewed(browser, data, text.encode())
     assert page.text.count("identity again") == 1
-    assert "telephone number of Ada Moreau changed" in page.text
+    assert "phone number of Ada Moreau changed" in page.text
 
 
 def test_a_stale_preview_is_refused(site: Site) -> None:

@@ -175,7 +175,7 @@ def test_co03_sections_in_the_pages(site: Site) -> None:
     page = get(browser, "new-section")
     wrong = sent(browser, page, "new-section", name="Desk", phone="1", email="desk")
     assert wrong.status_code == 400
-    assert "Enter a telephone number with its area code." in wrong.text
+    assert "Enter a phone number with its area code." in wrong.text
     typed = {"name": DESK.name, "phone": DESK.phone, "email": DESK.email}
     done = sent(browser, page, "new-section", **typed)
     assert done.location == f"{HERE}/sections"
