@@ -25,6 +25,8 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "bad_request": Kind(400, "The request cannot be read."),
     "unstorable": Kind(400, "The database refuses a value."),
+    "organization_name_invalid": Kind(400, "An organization needs a name."),
+    "organization_number_invalid": Kind(400, "The Organization ID has another form."),
     "token_missing": Kind(401, "An access token is needed."),
     "token_invalid": Kind(401, "The access token is not valid here."),
     "session_ended": Kind(401, "The person has signed out since the access token was issued."),
@@ -36,6 +38,7 @@ KINDS: Mapping[str, Kind] = {
     "refused": Kind(403, "The change is refused."),
     "not_found": Kind(404, "There is no such thing, or you may not see it."),
     "method_not_allowed": Kind(405, "The address does not have this method."),
+    "organization_taken": Kind(409, "Another organization has this name or number."),
     "batch_not_possible": Kind(409, "The changes cannot be made as a whole."),
     "contact_roles_not_possible": Kind(409, "The contact roles cannot be changed as a whole."),
     "leaver_not_possible": Kind(409, "What the person has here cannot end yet."),

@@ -9,7 +9,14 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from registration.api import access_views, contact_views, list_views, openapi, person_views
+from registration.api import (
+    access_views,
+    contact_views,
+    desk_views,
+    list_views,
+    openapi,
+    person_views,
+)
 from registration.api.token_gate import gate
 
 READ, WRITE = "registration.read", "registration.write"
@@ -17,6 +24,7 @@ HERE = "/organizations/<organization_id>"
 PERSON = f"{HERE}/persons/<person_id>"
 VIEWS = (
     ("/organizations", "organizations", list_views.organizations, "GET", READ),
+    ("/organizations", "register_organization", desk_views.register, "POST", WRITE),
     (f"{HERE}/roles", "roles", access_views.roles, "GET", READ),
     (f"{HERE}/roles/changes", "change_roles", access_views.change, "POST", WRITE),
     (f"{HERE}/contact-roles/changes", "change_contact_roles", contact_views.change, "POST", WRITE),

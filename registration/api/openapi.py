@@ -8,6 +8,7 @@ from flask import Response, jsonify
 
 from registration import current
 from registration.appointments import EndReason
+from registration.organizations import MAX_DIGITS, MAX_NAME
 from registration.pages.appointment_answers import MAX_WHY
 from registration.pages.contact_review_pages import MAX_CHANGES as MAX_CONTACT_CHANGES
 from registration.pages.role_grid_pages import MAX_CHANGES
@@ -23,6 +24,7 @@ KIND: Schema = {"type": "string", "enum": ["person", "machine"]}
 #: Of the addresses that have others than the organization.
 ARGUMENTS: dict[str, tuple[str, ...]] = {
     "organizations": (),
+    "register_organization": (),
     "request": ("number",),
     "leaver": ("organization_id", "person_id"),
     "copied": ("organization_id", "person_id"),
@@ -85,6 +87,13 @@ def _paths() -> Schema:
         },
         "/organizations": _get(
             "organizations", "Your organizations and offices.", "Organizations", *pages
+        )
+        | _post(
+            "register_organization",
+            "Register an organization (the IESO only). With preview nothing is registered. Needs a "
+            "second factor of the last 15 minutes.",
+            "NewOrganization",
+            "RegisteredOrganization",
         ),
         f"{here}/roles": _get(
             "roles",
@@ -223,6 +232,23 @@ def _schemas() -> Schema:
                 )
             ),
             next=following,
+        ),
+        "NewOrganization": {
+            "type": "object",
+            "required": ["name"],
+            "additionalProperties": False,
+            "properties": {
+                "name": {"type": "string", "maxLength": MAX_NAME},
+                "number": {
+                    "type": "string", "maxLength": MAX_DIGITS,
+                    "description": "The Organization ID; without it, the next free one.",
+                },
+                "preview": FLAG,
+            },
+        },
+        "RegisteredOrganization": _object(
+            organization=_object(id=TEXT, name=TEXT),
+            request={"anyOf": [_ref("Request"), {"type": "null"}]},
         ),
         "Grid": _object(
             organization=_object(id=TEXT, name=TEXT),

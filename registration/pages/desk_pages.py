@@ -21,7 +21,7 @@ from registration.pages.standing import NotHere
 
 def every() -> str:
     """The list, with a search by name or Organization ID."""
-    _require_operator()
+    require_operator()
     text = words("q", MAX_NAME)
     start = query_days.number(request.args.get("after", ""))
     rows, following = organizations.search(current.work(), text, after=start)
@@ -40,13 +40,13 @@ def every() -> str:
 
 def form() -> BaseResponse:
     """The form of a new organization."""
-    _require_operator()
+    require_operator()
     return _form({}) if current.has_fresh_factor() else _prove_first()
 
 
 def register() -> BaseResponse:
     """Register what was entered. What comes next is an application for a participation."""
-    _require_operator()
+    require_operator()
     if not current.has_fresh_factor():
         return _prove_first()
     actor, name, number = standing.actor(), words("name", MAX_NAME + 1), words("number", 80)
@@ -67,7 +67,8 @@ def register() -> BaseResponse:
     return redirect(target, code=303)
 
 
-def _require_operator() -> None:
+def require_operator() -> None:
+    """Raises NotHere for everybody else."""
     if not current.is_operator():
         raise NotHere
 

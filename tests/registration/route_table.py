@@ -120,6 +120,7 @@ GET     pages.export_participations     sign-in  403     yes     yes   yes   yes
 GET     pages.history                   sign-in  403     yes     yes   yes   yes   yes
 GET     pages.export_history            sign-in  403     yes     yes   yes   yes   yes
 GET     api.organizations               401      yes     yes     yes   yes   yes   yes
+POST    api.register_organization       401      404     404     404   404   404   yes
 GET     api.roles                       401      403     yes     yes   yes   yes   yes
 POST    api.change_roles                401      403     yes     yes   403   403   403
 POST    api.change_contact_roles        401      403     yes     403   403   403   403
@@ -208,6 +209,7 @@ NEW_NETWORKS = {"revision": "2", "networks": "192.0.2.25 server"}
 #: Of each form every field that it has.
 FORMS: dict[str, dict[str, Any]] = {
     "pages.register_organization": {"name": "Sunrise Solar", "number": ""},
+    "api.register_organization": {"name": "Sunrise Solar", "number": ""},
     "pages.new_person": NEW_PERSON,
     "pages.review_person": NEW_PERSON,
     "pages.register_person": NEW_PERSON | {"last_name": "Newmann"},

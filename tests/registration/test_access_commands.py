@@ -16,7 +16,13 @@ from sqlalchemy import update
 from werkzeug.serving import make_server
 
 from registration import person_search
-from registration.cli import access_commands, interface_client, main, person_commands
+from registration.cli import (
+    access_commands,
+    desk_commands,
+    interface_client,
+    main,
+    person_commands,
+)
 from registration.models import Person
 from tests.live import free_ports
 from tests.registration.api_tokens import access_token, trust_our_key
@@ -70,8 +76,16 @@ COMMANDS = [
 ]  # fmt: skip
 
 
+#: The same, with the token of somebody of the IESO.
+OF_THE_DESK = [
+    ("register-organization Prairie --number 109888 --preview",
+     "Prairie: 109888\nNothing was changed.\n"),
+    ("register-organization Prairie --number 109888", "Prairie: 109888\nOrdered: R0000001.\n"),
+]  # fmt: skip
+
+
 #: Whose commands are tried.
-MODULES = {access_commands.__name__, person_commands.__name__}
+MODULES = {one.__name__ for one in (access_commands, desk_commands, person_commands)}
 
 
 def names(group: click.Group, path: str = "") -> Iterator[str]:
@@ -93,9 +107,22 @@ def test_ar01_every_command_prints_its_text(site: Site, run: Run) -> None:
         assert re.search(wanted, done.output), (words, done.output)
     assert site.held() == {"view"}
     every = set(names(main))
+    tried = (words for words, _ in (*COMMANDS, *OF_THE_DESK))
     assert every == {
-        next(name for name in every if f"{words} ".startswith(f"{name} ")) for words, _ in COMMANDS
+        next(name for name in every if f"{words} ".startswith(f"{name} ")) for words in tried
     }
+
+
+def test_tm02_the_desk_registers_an_organization(site: Site, run: Run) -> None:
+    """TM-02: with a token that names the role group of the IESO; for others it is not there."""
+    token = access_token(TRADER, groups=[site.runtime.settings.operator_group])
+    for words, wanted in OF_THE_DESK:
+        done = run(*words.split(), REGISTRATION_ACCESS_TOKEN=token)
+        assert (done.exit_code, done.output) == (0, wanted)
+    again = run("register-organization", "PRAIRIE", REGISTRATION_ACCESS_TOKEN=token)
+    assert again.exit_code == 1
+    assert again.output == "refused: The organization Prairie (109888) is registered already.\n"
+    assert "There is no such thing" in run("register-organization", "Prairie2").output
 
 
 def test_programs_get_json(run: Run) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
+from werkzeug.test import TestResponse
 
 from registration import history_list, organizations, push_delivery
 from registration.app import create_app
 from registration.delegation_facts import Actor
 from registration.history_list import Asked
-from registration.models import Organization, Push
+from registration.models import History, Organization, Push, Request
 from registration.organization_refusals import (
     OrganizationNameInvalid,
     OrganizationNumberInvalid,
@@ -20,8 +22,10 @@ from registration.organization_refusals import (
 )
 from registration.permission import NotAllowed
 from registration.transaction import Runtime, UnitOfWork
+from tests.registration.api_tokens import access_token, trust_our_key
 from tests.registration.fake_bridge import FakeBridge
 from tests.registration.participant import RA, TRADER, participant
+from tests.registration.test_api import conforms, refusal
 from tests.registration.test_commands import run
 from tests.registration.test_pages import BASE, Site, token_of
 
@@ -123,6 +127,53 @@ def test_the_desk_registers_an_organization_and_its_first_representative(site: S
     )  # fmt: skip
     assert made.status_code == 303
     assert "L-2026-7" in desk.get(f"{here}/history", base_url=BASE).text
+
+
+def call(site: Site, **body: Any) -> TestResponse:
+    """Registers an organization with the token of somebody of the desk."""
+    trust_our_key(site.app)
+    path = "/api/v1/organizations"
+    token = access_token(TRADER, groups=[site.runtime.settings.operator_group])
+    head = {"Authorization": f"Bearer {token}"}
+    answer = site.app.test_client().post(path, json=body, headers=head, base_url=BASE)
+    return conforms(answer, path, "post")
+
+
+def test_tm02_a_program_of_the_desk_registers_an_organization(site: Site) -> None:
+    """TM-02, TM-12: tried, then registered with history, request and push, as on the page."""
+    tried = call(site, name=NAME, preview=True)
+    found = {"id": "200001", "name": NAME}
+    assert (tried.status_code, tried.json) == (200, {"organization": found, "request": None})
+    with site.runtime.work() as work:
+        for table in (Request, Push, History):
+            assert work.db.scalar(select(func.count()).select_from(table)) == 0
+    done = call(site, name=NAME)
+    assert (done.status_code, done.json["organization"]) == (201, found)
+    order = done.json["request"]
+    assert (order["kind"], order["organization"]) == ("organization", "200001")
+    assert done.headers["Location"] == f"/api/v1/requests/{order['number']}"
+    push_delivery.deliver_due(site.runtime)
+    assert site.bridge.registered["200001"]["name"] == NAME
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({}, (400, "organization_name_invalid")),
+        ({"name": "x" * 201}, (400, "organization_name_invalid")),
+        ({"name": NAME, "number": "A1"}, (400, "organization_number_invalid")),
+        ({"name": "northern lakes"}, (409, "organization_taken")),
+        ({"name": NAME, "number": "109120"}, (409, "organization_taken")),
+        ({"name": "a\x00b"}, (400, "bad_request")),
+        ({"name": NAME, "applied_at": "2026-11-27"}, (400, "bad_request")),
+    ],
+)
+def test_an_organization_is_refused_by_name(
+    site: Site, body: dict[str, Any], said: tuple[int, str]
+) -> None:
+    """The preview and the order are refused alike."""
+    for more in ({"preview": True}, {}):
+        assert refusal(call(site, **body, **more)) == said
 
 
 def test_pages_of_the_desk_exist_for_nobody_else(site: Site) -> None:
