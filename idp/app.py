@@ -16,9 +16,9 @@ from werkzeug.routing import MapAdapter
 
 from hosted_pages import languages
 from hosted_pages.frame import form_config
-from idp import current, foundation
+from idp import current, foundation, models
 from idp.credentials.hashing import HashingLimiter, PasswordHasher
-from idp.db import Base, engine_options, prepare_engine
+from idp.db import engine_options, prepare_engine
 from idp.limits import counter
 from idp.machines.machine_authentication import MachineAuthenticator
 from idp.oidc import endpoints
@@ -49,7 +49,7 @@ from registration_bridge import endpoint as bridge
 from service_base import logs
 
 #: The database of requests: their sessions end with them.
-db = SQLAlchemy(metadata=Base.metadata)
+db = SQLAlchemy(metadata=models.tables())
 #: Called by programs and other sites, authenticated in their own way: no form token.
 WITHOUT_CSRF = (
     "token", "introspect", "revoke", "userinfo", "par", "device_authorization",

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, cast
 
-from sqlalchemy import MetaData, Table
+from sqlalchemy import JSON, Dialect, Index, MetaData, Table
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from service_base.database import (
     COLUMN_TYPES,
@@ -21,8 +22,8 @@ from service_base.database import (
 )
 
 __all__ = [
-    "UNNESTED", "Base", "BigId", "PrimaryKey", "UtcDateTime", "engine_options",
-    "insert_if_missing", "prepare_engine", "table",
+    "UNNESTED", "Base", "BigId", "BinaryJson", "PrimaryKey", "UtcDateTime", "complete_indexes",
+    "engine_options", "insert_if_missing", "partial_index", "prepare_engine", "table",
 ]  # fmt: skip
 
 
@@ -36,3 +37,32 @@ class Base(DeclarativeBase):
 def table(model: type[Base]) -> Table:
     """The table of a model."""
     return cast(Table, model.__table__)
+
+
+class BinaryJson(TypeDecorator[Any]):
+    """JSON; ``jsonb`` in PostgreSQL, whose dialect is loaded only if it is in use."""
+
+    impl = JSON
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name != "postgresql":
+            return super().load_dialect_impl(dialect)
+        from sqlalchemy.dialects.postgresql import JSONB
+
+        return dialect.type_descriptor(JSONB())
+
+
+def partial_index(name: str, *columns: Any, where: Any, unique: bool = False) -> Index:
+    """An index of the rows for which ``where`` holds. To say that to SQLAlchemy loads each dialect,
+    which a command does not need: see ``complete_indexes``."""
+    return Index(name, *columns, unique=unique, info={"where": where})
+
+
+def complete_indexes(metadata: MetaData) -> None:
+    """Before tables are made or compared: the conditions of partial indexes, in each dialect."""
+    for found in metadata.tables.values():
+        for index in found.indexes:
+            if "where" in index.info:
+                for dialect in ("sqlite", "postgresql"):
+                    index.dialect_options[dialect]["where"] = index.info["where"]

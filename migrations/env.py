@@ -6,11 +6,10 @@ import os
 
 from sqlalchemy import create_engine
 
-import idp.models  # noqa: F401  fills the metadata
-from idp.db import Base
+from idp import models
 from service_base.migration_run import Target, run
 
 #: "IESO".
 UPGRADE_LOCK = 0x4945534F
 
-run(Target(Base.metadata, UPGRADE_LOCK, lambda: create_engine(os.environ["IDP_DATABASE_URL"])))
+run(Target(models.tables(), UPGRADE_LOCK, lambda: create_engine(os.environ["IDP_DATABASE_URL"])))

@@ -25,9 +25,9 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, make_url
 
-import idp.models  # noqa: F401  fills the metadata
 import registration.models
-from idp.db import Base, prepare_engine
+from idp import models
+from idp.db import prepare_engine
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -57,7 +57,7 @@ class Service:
 
 
 SERVICES = {
-    "gateway": Service(ROOT / "migrations", Base.metadata),
+    "gateway": Service(ROOT / "migrations", models.tables()),
     "registration": Service(
         ROOT / "registration" / "migrations", registration.models.Base.metadata
     ),

@@ -13,9 +13,8 @@ import pytest
 from packaging.version import Version
 
 import idp
-import idp.models
 import registration
-from idp.db import Base
+from idp import models
 
 MINIMUM = {"authlib": "1.9.10", "joserfc": "1.8.0", "flask": "3.1.3", "werkzeug": "3.1.6"}
 IMPURE = {"now", "utcnow", "today", "time", "monotonic", "token_urlsafe", "token_bytes", "randint"}
@@ -34,13 +33,26 @@ def test_authlib_is_the_release_that_was_examined() -> None:
 
 def test_every_foreign_key_has_an_index() -> None:
     """What is searched is indexed; each foreign key leads an index or a key."""
-    for table in Base.metadata.sorted_tables:
+    for table in models.tables().sorted_tables:
         leading = {next(iter(index.columns)).name for index in table.indexes}
         leading |= {c.name for c in table.columns if c.unique or c.index}
         leading.add(next(iter(table.primary_key.columns)).name)
         for key in table.foreign_keys:
             exempt = (table.name, key.parent.name) in NOT_SEARCHED
             assert exempt or key.parent.name in leading, f"{table.name}.{key.parent.name}"
+
+
+def test_every_model_belongs_to_the_tables() -> None:
+    """Migrations and servers load each module of ``idp.models``."""
+    folder = Path(models.__file__).parent
+    written = re.findall(
+        r"^    __tablename__ = \"(\w+)\"",
+        "\n".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py")),
+        re.MULTILINE,
+    )
+    assert set(written) <= set(models.tables().tables)
+    with pytest.raises(AttributeError, match="Acount"):
+        models.Acount  # noqa: B018
 
 
 #: Nothing looks for rows by these.

@@ -13,7 +13,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, text
 
-from idp.db import Base, prepare_engine
+from idp.db import prepare_engine
 from scripts.check_migrations import SERVICES, empty_postgresql, empty_sqlite
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
@@ -182,7 +182,8 @@ def test_migrations_and_models_make_the_same_triggers(kind: str) -> None:
     server = os.environ.get("TEST_DATABASE_URL", "")
     if kind == "PostgreSQL" and not server:
         pytest.skip("no PostgreSQL")
-    for make in (SERVICES["gateway"].upgrade, Base.metadata.create_all):
+    service = SERVICES["gateway"]
+    for make in (service.upgrade, service.metadata.create_all):
         is_sqlite = kind == "SQLite"
         with empty_sqlite() if is_sqlite else empty_postgresql(server) as engine:
             make(engine)

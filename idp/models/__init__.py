@@ -1,75 +1,108 @@
-"""All models, so that Alembic and the mapper see every table."""
+"""All models, each loaded when it is first asked for: a command needs few of them.
 
-from idp.models.account import (
-    Account,
-    AccountState,
-    CallerVerification,
-    Link,
-    OneTimeCode,
-    PasswordHistory,
-    Person,
-    RecoveryRequest,
-    SearchTerm,
-    TemporaryPassword,
-)
-from idp.models.authenticator import (
-    Authenticator,
-    RecoveryCode,
-    SecurityAnswer,
-    SpentChallenge,
-)
-from idp.models.client import Client
-from idp.models.contact import Contact
-from idp.models.event import ChainHead, Event
-from idp.models.event_stream import EventStream
-from idp.models.grant import (
-    AccessToken,
-    AuthorizationCode,
-    Consent,
-    DeviceAuthorization,
-    Grant,
-    Interaction,
-    PushedRequest,
-    RefreshToken,
-)
-from idp.models.logo import Logo
-from idp.models.machine import MachineKey, RegisteredNetwork
-from idp.models.message import TO_PEOPLE, MessageChannel, MessageState, OutboxMessage
-from idp.models.proposal import ClientProposal, ProposalKind
-from idp.models.provisioning import ProvisionedAccount, ProvisionedGroup
-from idp.models.revision import Revision
-from idp.models.role import (
-    Assignment,
-    Participant,
-    Participation,
-    RoleGroup,
-    client_role_group,
-)
-from idp.models.self_registration import ClientRegistration, InitialAccessToken
-from idp.models.session import BrowserSession, ClientSession, KnownBrowser, Throttle
-from idp.models.sign_in import PopulationCount, SignIn
-from idp.models.signing_key import KeyState, SigningKey
-from idp.policy.registered_values import (
-    AccountKind,
-    AuthMethod,
-    ContactFunction,
-    ParticipationKind,
-)
+``tables()`` loads them all, for what needs every table: migrations and the servers.
+"""
 
-__all__ = [
-    "TO_PEOPLE",
-    "AccessToken", "Account", "AccountKind", "AccountState", "Assignment", "AuthMethod",
-    "Authenticator", "AuthorizationCode", "BrowserSession", "CallerVerification", "ChainHead",
-    "Client", "ClientProposal", "ClientRegistration", "ClientSession", "Consent", "Contact",
-    "ContactFunction", "DeviceAuthorization", "Event", "EventStream", "Grant",
-    "InitialAccessToken", "Interaction",
-    "KeyState", "KnownBrowser", "Link", "Logo", "MachineKey", "MessageChannel", "MessageState",
-    "OneTimeCode",
-    "OutboxMessage", "Participant", "Participation", "ParticipationKind", "PasswordHistory",
-    "Person", "PopulationCount", "ProposalKind",
-    "ProvisionedAccount", "ProvisionedGroup", "PushedRequest", "RecoveryCode", "RecoveryRequest",
-    "RefreshToken",
-    "RegisteredNetwork", "Revision", "RoleGroup", "SearchTerm", "SecurityAnswer", "SignIn",
-    "SigningKey",
-    "SpentChallenge", "TemporaryPassword", "Throttle", "client_role_group",
-]  # fmt: skip
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from idp.db import Base, complete_indexes
+
+if TYPE_CHECKING:
+    from sqlalchemy import MetaData
+
+    from idp.models.account import *
+    from idp.models.authenticator import *
+    from idp.models.client import *
+    from idp.models.contact import *
+    from idp.models.event import *
+    from idp.models.event_stream import *
+    from idp.models.grant import *
+    from idp.models.logo import *
+    from idp.models.machine import *
+    from idp.models.message import *
+    from idp.models.proposal import *
+    from idp.models.provisioning import *
+    from idp.models.revision import *
+    from idp.models.role import *
+    from idp.models.self_registration import *
+    from idp.models.session import *
+    from idp.models.sign_in import *
+    from idp.models.signing_key import *
+    from idp.policy.registered_values import *
+
+_NAMES = {
+    "idp.models.account": (
+        "Account",
+        "AccountState",
+        "CallerVerification",
+        "Link",
+        "OneTimeCode",
+        "PasswordHistory",
+        "Person",
+        "RecoveryRequest",
+        "SearchTerm",
+        "TemporaryPassword",
+    ),
+    "idp.models.authenticator": (
+        "Authenticator",
+        "RecoveryCode",
+        "SecurityAnswer",
+        "SpentChallenge",
+    ),
+    "idp.models.client": ("Client",),
+    "idp.models.contact": ("Contact",),
+    "idp.models.event": ("ChainHead", "Event"),
+    "idp.models.event_stream": ("EventStream",),
+    "idp.models.grant": (
+        "AccessToken",
+        "AuthorizationCode",
+        "Consent",
+        "DeviceAuthorization",
+        "Grant",
+        "Interaction",
+        "PushedRequest",
+        "RefreshToken",
+    ),
+    "idp.models.logo": ("Logo",),
+    "idp.models.machine": ("MachineKey", "RegisteredNetwork"),
+    "idp.models.message": ("TO_PEOPLE", "MessageChannel", "MessageState", "OutboxMessage"),
+    "idp.models.proposal": ("ClientProposal", "ProposalKind"),
+    "idp.models.provisioning": ("ProvisionedAccount", "ProvisionedGroup"),
+    "idp.models.revision": ("Revision",),
+    "idp.models.role": (
+        "Assignment",
+        "Participant",
+        "Participation",
+        "RoleGroup",
+        "client_role_group",
+    ),
+    "idp.models.self_registration": ("ClientRegistration", "InitialAccessToken"),
+    "idp.models.session": ("BrowserSession", "ClientSession", "KnownBrowser", "Throttle"),
+    "idp.models.sign_in": ("PopulationCount", "SignIn"),
+    "idp.models.signing_key": ("KeyState", "SigningKey"),
+    "idp.policy.registered_values": (
+        "AccountKind",
+        "AuthMethod",
+        "ContactFunction",
+        "ParticipationKind",
+    ),
+}
+_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(_MODULE_OF[name]), name)
+    return found
+
+
+def tables() -> MetaData:
+    """The tables of all models."""
+    for module in _NAMES:
+        import_module(module)
+    complete_indexes(Base.metadata)
+    return Base.metadata

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from idp.db import UNNESTED, Base, BigId, PrimaryKey
+from idp.db import UNNESTED, Base, BigId, PrimaryKey, partial_index
 from idp.models.role import Participant
 from idp.policy.registered_values import AccountKind
 
@@ -181,20 +181,18 @@ class Account(Base):
 # A person has one open personal account, and at most one more per participant.
 _OPEN = and_(Account.kind == AccountKind.PERSONAL, Account.state != AccountState.DEACTIVATED)
 _FIRST = and_(_OPEN, Account.second_reason == "")
-Index(
+partial_index(
     "uq_account_first",
     Account.person_id,
     unique=True,
-    sqlite_where=_FIRST,
-    postgresql_where=_FIRST,
+    where=_FIRST,
 )
-Index(
+partial_index(
     "uq_account_second",
     Account.person_id,
     Account.second_participant_id,
     unique=True,
-    sqlite_where=_OPEN,
-    postgresql_where=_OPEN,
+    where=_OPEN,
 )
 
 

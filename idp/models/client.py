@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import JSON, ForeignKey, String, Text, false, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ForeignKey, String, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from idp.db import Base, PrimaryKey
+from idp.db import Base, BinaryJson, PrimaryKey
 from idp.models.role import RoleGroup, client_role_group
 from idp.policy.registered_values import (
     SECRET_METHODS,
@@ -138,7 +137,7 @@ class Client(Base):
     audience: Mapped[str] = mapped_column(String(2000), default="")
     #: The audiences for which it may exchange tokens that it receives (RFC 8693).
     exchange_audiences: Mapped[list[str]] = mapped_column(
-        JSON().with_variant(JSONB(), "postgresql"), default=list, server_default=text("'[]'")
+        BinaryJson, default=list, server_default=text("'[]'")
     )
     #: May introspect tokens that were issued to other clients for its audience.
     is_resource_server: Mapped[bool] = mapped_column(default=False)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from idp.db import Base, BigId, PrimaryKey
+from idp.db import Base, BigId, PrimaryKey, partial_index
 from idp.models.account import Person
 
 
@@ -27,12 +27,11 @@ class Contact(Base):
 
 
 # At most one current row.
-Index(
+partial_index(
     "uq_contact_running",
     Contact.participant_id,
     Contact.person_id,
     Contact.function,
     unique=True,
-    sqlite_where=Contact.ended_at.is_(None),
-    postgresql_where=Contact.ended_at.is_(None),
+    where=Contact.ended_at.is_(None),
 )

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.db import Base, BigId, PrimaryKey
+from idp.db import Base, BigId, PrimaryKey, partial_index
 
 
 class Event(Base):
@@ -44,20 +44,18 @@ class Event(Base):
         Index("ix_event_at", "at"),
         Index("ix_event_name_at", "name", "at"),
         # Few events name an operator or a command.
-        Index(
+        partial_index(
             "ix_event_actor_at",
             "actor",
             "at",
-            sqlite_where=text("actor IS NOT NULL"),
-            postgresql_where=text("actor IS NOT NULL"),
+            where=text("actor IS NOT NULL"),
         ),
         # For the events of a client, newest first, ordered by id.
-        Index(
+        partial_index(
             "ix_event_client_id_id",
             "client_id",
             "id",
-            sqlite_where=text("client_id IS NOT NULL"),
-            postgresql_where=text("client_id IS NOT NULL"),
+            where=text("client_id IS NOT NULL"),
         ),
     )
 

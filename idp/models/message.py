@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.db import Base, BigId, PrimaryKey
+from idp.db import Base, BigId, PrimaryKey, partial_index
 
 
 class MessageChannel(StrEnum):
@@ -63,10 +63,9 @@ class OutboxMessage(Base):
 
 _IS_KEPT = OutboxMessage.channel == MessageChannel.KEPT_EVENT
 #: Serves applications that poll.
-Index(
+partial_index(
     "ix_outbox_message_recipient_kept",
     OutboxMessage.recipient,
     OutboxMessage.id,
-    sqlite_where=_IS_KEPT,
-    postgresql_where=_IS_KEPT,
+    where=_IS_KEPT,
 )

@@ -6,10 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy import ForeignKey, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from idp.db import UNNESTED, Base, BigId, PrimaryKey
+from idp.db import UNNESTED, Base, BigId, PrimaryKey, partial_index
 from idp.models.account import Account
 
 
@@ -50,10 +50,9 @@ class ClientProposal(Base):
     )
 
     __table_args__ = (
-        Index(
+        partial_index(
             "ix_client_proposal_open",
             "expires_at",
-            sqlite_where=text("decided_at IS NULL"),
-            postgresql_where=text("decided_at IS NULL"),
+            where=text("decided_at IS NULL"),
         ),
     )

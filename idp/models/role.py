@@ -9,7 +9,6 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     ForeignKey,
-    Index,
     String,
     Table,
     and_,
@@ -18,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from idp.db import Base, BigId, PrimaryKey
+from idp.db import Base, BigId, PrimaryKey, partial_index
 
 #: The relying parties that see a role group. The gateway's own groups have none.
 client_role_group = Table(
@@ -64,13 +63,12 @@ class Participation(Base):
 
 
 # At most one current row; also the index for checking a participant's participations.
-Index(
+partial_index(
     "uq_participation_running",
     Participation.participant_id,
     Participation.name,
     unique=True,
-    sqlite_where=Participation.ended_at.is_(None),
-    postgresql_where=Participation.ended_at.is_(None),
+    where=Participation.ended_at.is_(None),
 )
 
 
@@ -129,12 +127,11 @@ class Assignment(Base):
 
 
 # At most one current row; also the index for an account's groups in tokens.
-Index(
+partial_index(
     "uq_assignment_active",
     Assignment.account_id,
     Assignment.role_group_id,
     Assignment.participant_id,
     unique=True,
-    sqlite_where=Assignment.revoked_at.is_(None),
-    postgresql_where=Assignment.revoked_at.is_(None),
+    where=Assignment.revoked_at.is_(None),
 )

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from idp.db import UNNESTED, Base, BigId, PrimaryKey
+from idp.db import UNNESTED, Base, BigId, PrimaryKey, partial_index
 from idp.models.account import Account
 
 
@@ -46,11 +46,10 @@ class BrowserSession(Base):
 
 #: Serve the search for sessions that run out.
 for _column in (BrowserSession.last_seen_at, BrowserSession.expires_at):
-    Index(
+    partial_index(
         f"ix_browser_session_live_{_column.key}",
         _column,
-        sqlite_where=BrowserSession.ended_at.is_(None),
-        postgresql_where=BrowserSession.ended_at.is_(None),
+        where=BrowserSession.ended_at.is_(None),
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.db import Base, BigId, PrimaryKey
+from idp.db import Base, BigId, PrimaryKey, partial_index
 
 _UNCOUNTED = text("counted_at IS NULL")
 
@@ -38,7 +38,7 @@ class SignIn(Base):
     __table_args__ = (
         Index("ix_sign_in_account_id_at", "account_id", "at"),
         Index("ix_sign_in_at", "at"),
-        Index("ix_sign_in_uncounted", "id", sqlite_where=_UNCOUNTED, postgresql_where=_UNCOUNTED),
+        partial_index("ix_sign_in_uncounted", "id", where=_UNCOUNTED),
     )
 
 

@@ -6,10 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Index, String, Text, text
+from sqlalchemy import String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.db import Base, PrimaryKey
+from idp.db import Base, PrimaryKey, partial_index
 
 
 class KeyState(StrEnum):
@@ -38,12 +38,11 @@ class SigningKey(Base):
 
     __table_args__ = (
         # At most one active and one next key per algorithm, even with concurrent processes.
-        Index(
+        partial_index(
             "uq_signing_key_alg_state",
             "alg",
             "state",
             unique=True,
-            sqlite_where=text("state IN ('next', 'active')"),
-            postgresql_where=text("state IN ('next', 'active')"),
+            where=text("state IN ('next', 'active')"),
         ),
     )

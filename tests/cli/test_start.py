@@ -98,6 +98,18 @@ def test_a_command_loads_neither_pages_nor_endpoints(world: World, order: list[s
     assert loaded(world, RUN, *order) & WEB == set()
 
 
+def test_a_command_loads_only_the_models_and_the_dialect_that_it_uses(world: World) -> None:
+    found = loaded(world, RUN, "role-group", "list")
+    assert "idp.models.role" in found
+    assert (
+        found & {"idp.models.authenticator", "idp.models.sign_in", "idp.models.signing_key"}
+        == set()
+    )
+    dialects = {"sqlalchemy.dialects.sqlite", "sqlalchemy.dialects.postgresql"}
+    if world.settings.database_url.startswith("sqlite"):
+        assert found & dialects == {"sqlalchemy.dialects.sqlite"}
+
+
 @pytest.mark.parametrize("order", [["client", "list"], ["client", "show", "emi"], ["export"]])
 def test_a_command_that_reads_no_key_loads_no_cryptography_of_keys(
     world: World, order: list[str]
