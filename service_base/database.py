@@ -112,6 +112,15 @@ def insert_if_missing(session: Session, model: type[DeclarativeBase], **values: 
     return session.execute(statement.returning(literal_column("1"))).first() is not None
 
 
+def ensure(step: Callable[[], None]) -> None:
+    """Run a transaction that adds what is missing; once more if another process added it at the
+    same time."""
+    try:
+        step()
+    except Collision:
+        step()
+
+
 def _insert_of(dialect: str) -> Callable[..., Any]:
     # Loaded for a database in use only.
     if dialect == "sqlite":

@@ -31,10 +31,15 @@ def upgrade_database(base: Foundation) -> None:
     from alembic.config import Config
 
     from idp.grants import signing_keys
+    from service_base.database import ensure
 
     folder = resources.files("migrations")
     with resources.as_file(folder) as directory, base.engine.connect() as connection:
         given = {"connection": connection}
         command.upgrade(Config(directory / "alembic.ini", attributes=given), "head")
-    with unit_of_work(base.runtime) as work:
-        signing_keys.ensure(work)
+
+    def add_keys() -> None:
+        with unit_of_work(base.runtime) as work:
+            signing_keys.ensure(work)
+
+    ensure(add_keys)

@@ -76,11 +76,16 @@ def upgrade() -> None:
     """Upgrade the database and write the catalogue of markets and roles."""
     from registration import catalogue, catalogue_tables, schema
     from registration.transaction import Origin
+    from service_base.database import ensure
 
     with opened(is_upgrade=True) as runtime:
         schema.upgrade(runtime.engine)
-        with runtime.work(Origin("cli:upgrade")) as work:
-            catalogue_tables.write(work, catalogue.packaged())
+
+        def write_catalogue() -> None:
+            with runtime.work(Origin("cli:upgrade")) as work:
+                catalogue_tables.write(work, catalogue.packaged())
+
+        ensure(write_catalogue)
     click.echo("The database is up to date.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from sqlalchemy import create_engine, text
 
 from idp.app import create_app, db
 from idp.cli import main
+from idp.grants import signing_keys
 from idp.settings import Settings
 from tests.world import World
 
@@ -88,6 +90,27 @@ def test_an_empty_database_is_upgraded(
     assert run("db", "upgrade").stdout == "The database is up to date.\n"
     assert run("account", "list").stdout == "No accounts.\n"
     assert run("db", "upgrade").exit_code == 0
+
+
+def test_two_upgrades_of_an_empty_database_at_once(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second makes the signing keys after the first has looked for them: both succeed."""
+    monkeypatch.setenv("IDP_DATABASE_URL", f"sqlite:///{tmp_path}/new.db")
+    add = signing_keys._add
+    outputs = []
+
+    def late(*arguments: Any) -> None:
+        if not outputs:
+            outputs.append("")
+            outputs[0] = run("db", "upgrade").stdout
+        add(*arguments)
+
+    monkeypatch.setattr(signing_keys, "_add", late)
+    outputs.append(run("db", "upgrade").stdout)
+    assert outputs == ["The database is up to date.\n"] * 2
+    keys = json.loads(run("key", "list", "--json").stdout)
+    assert len({(key["alg"], key["state"]) for key in keys}) == len(keys)
 
 
 def test_readiness_says_whether_tables_or_a_migration_are_missing(world: World, mark: Mark) -> None:
