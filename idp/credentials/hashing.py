@@ -9,7 +9,6 @@ core, so that sign-ins queue instead of slowing down all other requests.
 from __future__ import annotations
 
 import hmac
-import os
 import threading
 from base64 import b64encode
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ import bcrypt
 from idp.errors import Overloaded
 from idp.policy.password import normalize
 from idp.settings import Settings
+from service_base import processors
 
 SCHEME = "v1"
 #: In the place of bcrypt's 184 bits of digest.
@@ -64,7 +64,7 @@ class PasswordHasher:
     Overloaded if the limiter is full; then nothing was verified and no failure is counted."""
 
     def __init__(self, settings: Settings, limiter: HashingLimiter | None = None) -> None:
-        self._limiter = limiter or HashingLimiter(os.cpu_count() or 1, MAX_WAITING)
+        self._limiter = limiter or HashingLimiter(processors.usable(), MAX_WAITING)
         pairs = (pepper.partition(":") for pepper in settings.password_peppers)
         self._peppers = {kid: value.encode() for kid, _, value in pairs}
         self._current = next(iter(self._peppers))

@@ -26,7 +26,7 @@ from idp.foundation import log_accepted_risks
 from idp.serving import metric_sources
 from idp.serving.asgi_adapter import AsgiAdapter
 from idp.settings import Settings
-from service_base import garbage, metrics_process
+from service_base import garbage, metrics_process, processors
 
 #: The first part of the names of metrics.
 NAMESPACE = "gateway"
@@ -101,7 +101,7 @@ def _server(options: Options, log_level: str) -> Any:
 
 def load(options: Options) -> AsgiAdapter:
     """The application of one process, from the environment. Raises ConfigurationError."""
-    cores = max(1, (os.cpu_count() or 1) // options.workers)
+    cores = max(1, processors.usable() // options.workers)
     limiter = HashingLimiter(cores, HASHES_WAITING)
     settings = Settings.from_environ(os.environ)
     app = create_app(settings, hashing=limiter)
