@@ -30,7 +30,7 @@ KINDS: Mapping[str, Kind] = {
     "token_missing": Kind(401, "An access token is needed."),
     "token_invalid": Kind(401, "The access token is not valid here."),
     "session_ended": Kind(401, "The person has signed out since the access token was issued."),
-    "factor_needed": Kind(401, "A recent second factor is needed."),
+    "factor_needed": Kind(401, "Recent extra verification is needed."),
     "scope_missing": Kind(403, "The access token lacks a scope."),
     "not_a_person": Kind(403, "Only people can use this interface."),
     "person_unknown": Kind(403, "Registration does not know the person."),

@@ -122,18 +122,21 @@ def seed_figure(
 
 
 def _registration_program(work: UnitOfWork) -> None:
-    """Programs on people's computers, for the interface of registration."""
+    """Programs on people's computers, for the interface of registration. Their tokens name the role
+    group of the IESO's own people, so that those have their rights there too."""
     data = ClientData(
         name="Programs for Online IESO Registration",
         auth_method="none",
         grant_types=("authorization_code",),
-        scopes=("openid", "registration.read", "registration.write"),
+        scopes=("openid", "groups", "registration.read", "registration.write"),
         redirect_uris=("http://127.0.0.1/callback",),
         account_kinds=(AccountKind.PERSONAL,),
         audience="urn:ieso:registration:api",
         trusted=True,
     )
-    registry.create(work, data, client_id=REGISTRATION_PROGRAM, is_approved=True)
+    client, _ = registry.create(work, data, client_id=REGISTRATION_PROGRAM, is_approved=True)
+    operators = role_groups.by_name(work, registration_people.OPERATOR_GROUP)
+    registry.set_visible_groups(work, client, [operators])
 
 
 def _account(

@@ -27,6 +27,7 @@ VIEWS = (
     ("/organizations", "register_organization", desk_views.register, "POST", WRITE),
     (f"{HERE}/roles", "roles", access_views.roles, "GET", READ),
     (f"{HERE}/roles/changes", "change_roles", access_views.change, "POST", WRITE),
+    (f"{HERE}/contact-roles", "contact_roles", contact_views.held, "GET", READ),
     (f"{HERE}/contact-roles/changes", "change_contact_roles", contact_views.change, "POST", WRITE),
     (f"{HERE}/persons", "persons", list_views.persons, "GET", READ),
     (f"{PERSON}/leaver", "leaver", person_views.leaver, "POST", WRITE),

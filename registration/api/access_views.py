@@ -15,7 +15,7 @@ from registration.api.list_views import shown
 from registration.api.token_gate import require_fresh_factor
 from registration.delegation_facts import AccountKind
 from registration.delegation_rules import Action
-from registration.pages import change_lines, query_days, standing
+from registration.pages import change_lines, standing
 from registration.pages.role_grid_pages import CHANGES, MAX_CHANGES, changer
 from registration.pages.standing import Standing
 from registration.problems import Problem
@@ -34,11 +34,7 @@ def roles(organization_id: str) -> dict[str, Any]:
     kind = AccountKind(parameters.one_of(query, "kind", _kinds(), AccountKind.PERSON))
     start = parameters.number(query, "start", 0, 10**9)
     limit = parameters.number(query, "limit", 100, 500, 1)
-    day, at = parameters.day(query, "at"), current.work().now
-    if day:
-        at = query_days.end_of(day)
-        if at > current.work().now:
-            raise parameters.bad("at")
+    at = parameters.as_of(query)
     account = query.get("id", "")
     # Somebody who grants finds everybody (RG-04), so that a former holder's versions are known too.
     is_anybody = all(here.may(one) for one in (*CHANGES, Action.SEARCH_PERSONS))

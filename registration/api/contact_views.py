@@ -1,5 +1,5 @@
-"""Contact roles of people for programs: a batch that is checked and done as a whole (CO-01, CO-04,
-CO-05)."""
+"""Contact roles for programs: who holds them, and a batch that is checked and done as a whole
+(CO-01, CO-04, CO-05)."""
 
 from __future__ import annotations
 
@@ -7,24 +7,82 @@ from typing import Any
 
 from flask import Response, jsonify, url_for
 
-from registration import contact_assignments, contact_directory, current
+from registration import contact_assignments, contact_directory, current, organization_lists
 from registration.api import parameters
 from registration.api.list_views import shown
 from registration.api.token_gate import require_fresh_factor
 from registration.contact_refusals import ContactRulesBroken
 from registration.contact_rules import Batch, Breach, Contact, ContactKind, Holding
 from registration.models import Request
-from registration.pages import contact_review_pages
+from registration.organization_lists import HeldContactRole, Holder
+from registration.pages import contact_review_pages, standing
 from registration.pages.appointment_answers import MAX_WHY, answers
 from registration.pages.contact_form import MAX_PART
 from registration.pages.contact_review_pages import MAX_CHANGES
 from registration.pages.contact_role_pages import keeper
+from registration.pages.organization_pages import reachable
 from registration.pages.standing import Standing
 from registration.problems import Problem
 
 MEMBERS = {"changes": list, "why": str, "preview": bool}
 CHANGE = {"action": str, "id": str, "role": str}
 ACTIONS = ("add", "remove")
+
+
+def held(organization_id: str) -> dict[str, Any]:
+    """The contact roles and who holds them, as of now or of a past day; with ``person`` or ``role``
+    those of one person (CO-01) or one role (CO-02)."""
+    here = standing.at(organization_id)
+    query = parameters.known("person", "role", "at")
+    at, person, role = parameters.as_of(query), query.get("person", ""), query.get("role", "")
+    rows = organization_lists.contact_roles(current.work(), here.here, at)
+    pairs = {(one.role.code, other) for one in rows for other in one.role.exclusive_with}
+    found = [
+        _role(here, one, person)
+        | {"excludes": [two.role.code for two in rows if _are_in(pairs, one, two)]}
+        for one in rows
+        if role in ("", one.role.code)
+    ]
+    return {
+        "organization": {"id": here.here.organization_id, "name": here.here.name},
+        "roles": [one for one in found if one["holders"] or not person],
+    }
+
+
+def _role(here: Standing, one: HeldContactRole, person: str) -> dict[str, Any]:
+    """The role with its limits (CO-04); with ``person`` only this holder."""
+    role = one.role
+    return {
+        "code": role.code,
+        "name": role.name,
+        "description": role.description,
+        "held_by": role.held_by,
+        "minimum": role.minimum,
+        "maximum": role.maximum,
+        "existing": len(one.holders),
+        "holders": [
+            _holder(reachable(here, who)) for who in one.holders if person in ("", who.id)
+        ],
+    }
+
+
+def _are_in(pairs: set[tuple[str, str]], one: HeldContactRole, two: HeldContactRole) -> bool:
+    """Whether the two exclude each other, whichever of them names the pair (CO-05)."""
+    return bool({(one.role.code, two.role.code), (two.role.code, one.role.code)} & pairs)
+
+
+def _holder(one: Holder) -> dict[str, Any]:
+    """A person, or a section, which has no id."""
+    return {
+        "kind": ContactKind.PERSON if one.id else ContactKind.SECTION,
+        "id": one.id,
+        "name": one.name,
+        "phone": one.phone,
+        "email": one.email,
+        "since": one.since.isoformat(),
+        "until": one.until.isoformat() if one.until else None,
+        "given_by": one.given_by,
+    }
 
 
 def change(organization_id: str) -> Response:

@@ -90,8 +90,8 @@ def _paths() -> Schema:
         )
         | _post(
             "register_organization",
-            "Register an organization (the IESO only). With preview nothing is registered. Needs a "
-            "second factor of the last 15 minutes.",
+            "Register an organization (the IESO only). With preview nothing is registered. Needs "
+            "extra verification in the last 15 minutes.",
             "NewOrganization",
             "RegisteredOrganization",
         ),
@@ -113,13 +113,21 @@ def _paths() -> Schema:
         f"{here}/roles/changes": _post(
             "change_roles",
             "Grant and revoke access roles, all or none. The gateway tries the changes first. "
-            "Needs a second factor of the last 15 minutes.",
+            "Needs extra verification in the last 15 minutes.",
             "Changes",
             "Outcome",
         ),
+        f"{here}/contact-roles": _get(
+            "contact_roles",
+            "Contact roles with their limits and holders, now or at the end of a past day.",
+            "ContactRoles",
+            ("person", TEXT, "Only what this person (Person ID) holds."),
+            ("role", TEXT, "Only this role."),
+            ("at", DAY, "A past day, Eastern Time."),
+        ),
         f"{here}/contact-roles/changes": _post(
             "change_contact_roles",
-            "Add and remove contact roles of people, all or none. Needs a second factor of the "
+            "Add and remove contact roles of people, all or none. Needs extra verification in the "
             "last 15 minutes.",
             "ContactChanges",
             "ContactOutcome",
@@ -136,7 +144,7 @@ def _paths() -> Schema:
         f"{here}/persons/{{person_id}}/leaver": _post(
             "leaver",
             "End everything that a person has here as one act. The gateway tries it first; with "
-            "preview nothing is changed. Needs a second factor of the last 15 minutes.",
+            "preview nothing is changed. Needs extra verification in the last 15 minutes.",
             "Leaver",
             "Leaving",
         ),
@@ -311,6 +319,24 @@ def _schemas() -> Schema:
             reminders=_list(TEXT),
             effects=_list(TEXT),
             request={"anyOf": [_ref("Request"), {"type": "null"}]},
+        ),
+        "ContactRoles": _object(
+            organization=_object(id=TEXT, name=TEXT),
+            roles=_list(
+                _object(
+                    code=TEXT, name=TEXT, description=TEXT,
+                    held_by={"enum": ["person", "section", "both"]},
+                    minimum=COUNT, maximum={"type": ["integer", "null"]}, excludes=_list(TEXT),
+                    existing=COUNT, holders=_list(_ref("ContactHolder")),
+                )
+            ),
+        ),
+        "ContactHolder": _object(
+            kind={"enum": ["person", "section"]},
+            id={"type": "string", "description": "The Person ID; empty for a section."},
+            name=TEXT, phone=TEXT, email=TEXT, since=MOMENT,
+            until={"type": ["string", "null"], "format": "date-time"},
+            given_by=TEXT,
         ),
         "ContactChanges": {
             "type": "object",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from flask import request, url_for
+from flask_babel import gettext
 
+from registration import current
 from registration.pages import query_days
 from registration.problems import Problem
 
@@ -21,13 +23,23 @@ def known(*names: str) -> dict[str, str]:
     return request.args.to_dict()
 
 
-def day(query: dict[str, str], name: str) -> date | None:
+def day(query: Mapping[str, str], name: str) -> date | None:
     """A day such as ``2026-11-27``."""
     text = query.get(name, "")
     found = query_days.read(text) if len(text) == 10 else None
     if text and found is None:
         raise bad(name)
     return found
+
+
+def as_of(query: Mapping[str, str]) -> datetime:
+    """The end of the past day ``at``; now without one. Raises Problem for a day that is not over."""
+    found, now = day(query, "at"), current.work().now
+    if found is None:
+        return now
+    if query_days.end_of(found) > now:
+        raise bad("at")
+    return query_days.end_of(found)
 
 
 def number(query: dict[str, str], name: str, default: int, most: int, least: int = 0) -> int:
@@ -69,7 +81,9 @@ def check(sent: Mapping[str, Any], members: Mapping[str, type], prefix: str = ""
 
 def bad(name: str) -> Problem:
     """This parameter or member cannot be read."""
-    return Problem("bad_request", f"This value cannot be read: {name[:100]}.", parameter=name[:100])
+    known = name[:100]
+    text = gettext("This value cannot be read: %(name)s.", name=known)
+    return Problem("bad_request", text, parameter=known)
 
 
 def following(endpoint: str, query: dict[str, str], **values: Any) -> str:

@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any
 
 from flask import Response, jsonify, request
+from flask_babel import gettext
 from joserfc.errors import JoseError
 from requests import RequestException
 
@@ -62,7 +63,7 @@ def require_fresh_factor() -> None:
         raise _challenge(
             "factor_needed",
             "insufficient_user_authentication",
-            "Sign in again with a second factor.",
+            gettext("Sign in again with extra verification."),
             acr_values=" ".join(STRONG),
             max_age=str(seconds),
         )

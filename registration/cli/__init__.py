@@ -3,6 +3,7 @@ what a person with an access token may read and change."""
 
 from registration.cli import (  # noqa: F401 - add their commands
     access_commands,
+    contact_commands,
     desk_commands,
     gateway_commands,
     operator_commands,

@@ -31,7 +31,7 @@ def organizations(as_json: bool) -> None:
         one for page in interface_client.pages("/organizations") for one in page["organizations"]
     ]
     rows = ([one["id"], one["name"], ", ".join(one["offices"])] for one in found)
-    _show(found, ("ID", "NAME", "OFFICES"), rows, as_json=as_json)
+    show(found, ("ID", "NAME", "OFFICES"), rows, as_json=as_json)
 
 
 @main.command()
@@ -51,7 +51,7 @@ def grid(
         [one["id"], one["name"], one["username"], ", ".join(held["role"] for held in one["holds"])]
         for one in found
     )
-    _show(found, ("ID", "NAME", "USER NAME", "ROLES"), rows, as_json=as_json)
+    show(found, ("ID", "NAME", "USER NAME", "ROLES"), rows, as_json=as_json)
 
 
 @main.command()
@@ -73,7 +73,7 @@ def find(organization: str, person_id: str, last_name: str, first_name: str, as_
         for one in found
     )
     heads = ("ID", "LAST NAME", "FIRST NAME", "MIDDLE NAME", "PREFERRED NAME")
-    _show(found, heads, rows, as_json=as_json)
+    show(found, heads, rows, as_json=as_json)
     if answer["has_more"]:
         click.echo("There are more. Give more letters.", err=True)
 
@@ -153,7 +153,7 @@ def list_history(
         [one["at"][:19], one["actor_name"], one["action"], one["person_name"], one["reason"]]
         for one in found
     )
-    _show(found, ("TIME (UTC)", "BY", "ACTION", "PERSON", "REASON"), rows, as_json=as_json)
+    show(found, ("TIME (UTC)", "BY", "ACTION", "PERSON", "REASON"), rows, as_json=as_json)
 
 
 def _rows(organization: str, *, is_machine: bool, **query: str) -> list[dict[str, Any]]:
@@ -210,7 +210,7 @@ def at(organization: str) -> str:
     return f"/organizations/{quote(organization, safe='')}"
 
 
-def _show(
+def show(
     found: list[dict[str, Any]],
     heads: tuple[str, ...],
     rows: Iterable[list[str]],

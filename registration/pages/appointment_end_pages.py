@@ -78,7 +78,7 @@ def confirm(organization_id: str, appointment_id: int) -> BaseResponse:
     except ChangedMeanwhile:
         current.work().db.rollback()
         flash(
-            gettext("Somebody else has changed this appointment meanwhile. Read it again."),
+            gettext("Somebody else has changed this appointment. Read it again."),
             "warning",
         )
         return redirect(list_url(standing.at(organization_id)), code=303)

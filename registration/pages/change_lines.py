@@ -26,10 +26,10 @@ from registration.role_grid import Column
 _CONFLICTS = complete(
     ConflictKind,
     {
-        ConflictKind.GRANTED: _("Somebody else has granted this role meanwhile."),
-        ConflictKind.REVOKED: _("Somebody else has revoked this role meanwhile."),
+        ConflictKind.GRANTED: _("Somebody else has granted this role."),
+        ConflictKind.REVOKED: _("Somebody else has revoked this role."),
         ConflictKind.CHANGED_BACK: _(
-            "Somebody else has changed this role meanwhile and changed it back."
+            "Somebody else has changed this role and changed it back."
         ),
         ConflictKind.TWICE: _("This role is changed twice in the same batch."),
     },

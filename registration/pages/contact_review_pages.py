@@ -28,10 +28,10 @@ FAULTS = complete(
     Fault,
     {
         Fault.ALREADY_HELD: _(
-            "%(name)s already holds %(role)s: somebody else has added it meanwhile."
+            "%(name)s already holds %(role)s. Somebody else has added it."
         ),
         Fault.NOT_HELD: _(
-            "%(name)s no longer holds %(role)s: somebody else has removed it meanwhile."
+            "%(name)s no longer holds %(role)s. Somebody else has removed it."
         ),
         Fault.BOTH_WAYS: _("%(role)s is given to %(name)s and taken at once."),
         Fault.WRONG_KIND: _(

@@ -47,7 +47,8 @@ def _lines(found: MachineCheck) -> list[str]:
 
 
 def _line(drift: Drift) -> str:
-    words = task_texts.drift_words(asdict(drift))
+    data = asdict(drift)
     if drift.kind is DriftKind.VALUES:
-        return str(gettext("These values differ: %(words)s.", words=words))
-    return str(gettext("Its access roles differ: %(words)s.", words=words))
+        return str(gettext("These values differ: %(words)s.", words=task_texts.value_words(data)))
+    words = task_texts.access_words(data)
+    return str(gettext("Its access roles differ. %(words)s", words=words))

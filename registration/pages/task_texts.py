@@ -48,7 +48,7 @@ TEXTS = complete(
         "drift.open": _("The account %(account)s has ended here, and is open at the gateway."),
         "drift.values": _("The account %(account)s differs at the gateway: %(words)s."),
         "drift.role_groups": _(
-            "The access of %(account)s differs at the gateway, at %(organization)s: %(words)s."
+            "The access of %(account)s at %(organization)s differs at the gateway. %(words)s"
         ),
         "drift.no_organization": _("The gateway does not have the organization %(organization)s."),
         "drift.organization": _(
@@ -74,11 +74,11 @@ DRIFT_VALUES = complete(
         DriftValue.OFFICERS: _("representatives"),
     },
 )
-#: By the name in the data, what is said of these role groups.
+#: By the name in the data, the sentence about these role groups.
 ROLE_GROUPS = {
-    "only_gateway": _("only there: %(names)s"),
-    "only_registration": _("missing there: %(names)s"),
-    "other_times": _("another start or end there: %(names)s"),
+    "only_gateway": _("Only there: %(names)s."),
+    "only_registration": _("Missing there: %(names)s."),
+    "other_times": _("Another start or end there: %(names)s."),
 }
 
 
@@ -90,16 +90,20 @@ def text_of(task: Task) -> str:
     if is_french():
         data |= {name: data[f"{name}_fr"] for name in ("market", "role") if data.get(f"{name}_fr")}
     if task.kind.startswith(f"{TASK}."):
-        data["words"] = drift_words(data)
+        is_access = task.kind == f"{TASK}.{DriftKind.ROLE_GROUPS}"
+        data["words"] = access_words(data) if is_access else value_words(data)
     return TEXTS.of(task.kind, **data)
 
 
-def drift_words(data: Mapping[str, Any]) -> str:
-    """What differs."""
-    parts = [", ".join(DRIFT_VALUES.of(one) for one in data.get("values", ()))]
-    parts += [
+def value_words(data: Mapping[str, Any]) -> str:
+    """The values that differ."""
+    return ", ".join(DRIFT_VALUES.of(one) for one in data.get("values", ()))
+
+
+def access_words(data: Mapping[str, Any]) -> str:
+    """The role groups that differ, as sentences."""
+    return " ".join(
         str(text) % {"names": ", ".join(data[name])}
         for name, text in ROLE_GROUPS.items()
         if data.get(name)
-    ]
-    return "; ".join(filter(None, parts))
+    )

@@ -123,6 +123,7 @@ GET     api.organizations               401      yes     yes     yes   yes   yes
 POST    api.register_organization       401      404     404     404   404   404   yes
 GET     api.roles                       401      403     yes     yes   yes   yes   yes
 POST    api.change_roles                401      403     yes     yes   403   403   403
+GET     api.contact_roles               401      403     yes     yes   yes   yes   yes
 POST    api.change_contact_roles        401      403     yes     403   403   403   403
 GET     api.persons                     401      403     yes     yes   403   403   403
 POST    api.leaver:leaver               401      403     403     yes   yes   yes   403

@@ -18,6 +18,7 @@ from werkzeug.serving import make_server
 from registration import person_search
 from registration.cli import (
     access_commands,
+    contact_commands,
     desk_commands,
     interface_client,
     main,
@@ -65,6 +66,7 @@ COMMANDS = [
     ("grid 109120", rf"(?m)^{TRADER}  Moreau, Ada +moreau +bids, view$"),
     ("grid 109120 --role view --search ada", rf"^ID .*\n{TRADER} .*\n$"),
     ("grid 109120 --machine", r"^ID  NAME  USER NAME  ROLES\n$"),
+    ("contact-roles 109120 --role none", r"^ROLE  MIN  EXISTING  MAX  ID  HELD BY  PHONE\n$"),
     (f"revoke 109120 {TRADER} bids", r"Ordered: R0000002\.\n$"),
     (f"copy 109120 {RA} {TRADER} --preview", r"(?s)within seconds.*Nothing was changed\.\n$"),
     (f"copy 109120 {RA} {TRADER} --why Same", r"(?s)within seconds.*Ordered: R0000003\.\n$"),
@@ -85,7 +87,8 @@ OF_THE_DESK = [
 
 
 #: Whose commands are tried.
-MODULES = {one.__name__ for one in (access_commands, desk_commands, person_commands)}
+MODULES = {one.__name__ for one in (access_commands, contact_commands, desk_commands,
+                                        person_commands)}  # fmt: skip
 
 
 def names(group: click.Group, path: str = "") -> Iterator[str]:
@@ -176,7 +179,7 @@ def test_tm01_a_refusal_says_why_and_who_can(site: Site, run: Run) -> None:
     old = access_token(RA, acr="urn:ieso:acr:password")
     weak = run("grant", "109120", TRADER, "bids", REGISTRATION_ACCESS_TOKEN=old)
     assert weak.output == (
-        "refused: Sign in again with a second factor.\n"
+        "refused: Sign in again with extra verification.\n"
         "acr_values=urn:ieso:acr:mfa phr max_age=900\n"
     )
     assert site.held() == set()

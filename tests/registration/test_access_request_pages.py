@@ -123,7 +123,7 @@ def test_a_decision_needs_a_recent_second_factor(site: Site) -> None:
     late = site.browser(RA, minutes=60)
     page = get(late, f"/requests/{number}")
     answer = post(late, page, f"{HERE}/access-requests/{number}/approve")
-    assert "Confirm that it is you" in answer.text
+    assert "Confirm your identity" in answer.text
     assert site.held() == {"view"}
 
 
@@ -148,5 +148,5 @@ def test_an_approval_that_is_not_possible_says_why(
     shown = get(admin, done.location).text
     assert "The role cannot be granted now." in shown
     assert "participation that is not approved" in shown
-    assert "Somebody else has revoked this role meanwhile." in shown
+    assert "Somebody else has revoked this role." in shown
     assert site.held() == {"view"}

@@ -152,7 +152,7 @@ def test_a_change_that_is_sent_twice_is_made_once(site: Site, program: FlaskClie
     assert send(program, BIDS).status_code == 201
     again = send(program, BIDS)
     assert refusal(again) == (409, "batch_not_possible")
-    assert again.json["changes"][0]["remarks"] == ["Somebody else has granted this role meanwhile."]
+    assert again.json["changes"][0]["remarks"] == ["Somebody else has granted this role."]
     same = send(program, BIDS | {"version": 1})
     assert (same.status_code, same.json["request"], same.json["effects"]) == (200, None, [])
     with site.runtime.work() as work:

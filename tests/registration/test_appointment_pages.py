@@ -169,7 +169,7 @@ def test_the_second_who_ends_is_told(site: Site) -> None:
     page = get(browser, path)
     stale = post(browser, page, f"{path}/confirm", version="7", reason="left")
     assert stale.location == LIST
-    assert "Somebody else has changed this appointment meanwhile." in get(browser, LIST).text
+    assert "Somebody else has changed this appointment." in get(browser, LIST).text
     assert in_office(site) == OFFICERS
 
 
@@ -246,7 +246,7 @@ def test_an_appointment_needs_a_fresh_second_factor(site: Site, acr: str, minute
     ]  # fmt: skip
     assert form.status_code == 200
     for answer in answers:
-        assert "Confirm that it is you" in answer.text
+        assert "Confirm your identity" in answer.text
         assert "csrf_token" not in answer.text.split("<main", 1)[1].split("</main>", 1)[0]
     assert "next=" in answers[0].text
     assert in_office(site) == OFFICERS

@@ -185,7 +185,7 @@ def test_contact_roles_need_a_fresh_second_factor(site: Site, acr: str, minutes:
     """They open systems; the changes come back after it."""
     stale = site.browser(APPREP, acr=acr, minutes=minutes)
     page = review(stale, f"persons/{SECOND}/contact-roles", f"settle|person|{SECOND}")
-    assert "Confirm that it is you" in page.text
+    assert "Confirm your identity" in page.text
     back = site.browser(APPREP).get(
         f"{ROLES}/review", query_string={"change": f"+settle|person|{SECOND}"}, base_url=BASE
     )

@@ -200,7 +200,7 @@ def test_a_change_needs_a_recent_second_factor(site: Site) -> None:
     late = site.browser(RA, minutes=60)
     for path in (f"{NEW}/{TRADER}", f"{one}/networks", f"{one}/custodian/{SUCCESSOR}",
                  f"{one}/stop"):  # fmt: skip
-        assert "Confirm that it is you" in get(late, path).text
+        assert "Confirm your identity" in get(late, path).text
 
 
 def test_pr07_a_machine_is_checked_at_the_gateway(site: Site, bridge: FakeBridge) -> None:
@@ -219,7 +219,7 @@ def test_pr07_a_machine_is_checked_at_the_gateway(site: Site, bridge: FakeBridge
     }}  # fmt: skip
     shown = get(browser, path).text
     assert "These values differ: person, networks." in shown
-    assert "Its access roles differ: only there: MIM." in shown
+    assert "Its access roles differ. Only there: MIM." in shown
     assert shown.count('class="notice warn"') == 2
     assert "on its way" not in shown
     with site.runtime.work() as work:

@@ -163,7 +163,7 @@ def test_two_administrators_the_second_sees_what_changed(site: Site) -> None:
     confirmed(first, reviewed(first, BIDS))
     answer = confirmed(second, late)
     assert answer.status_code == 409
-    assert "Somebody else has granted this role meanwhile." in answer.text
+    assert "Somebody else has granted this role." in answer.text
     assert "This cannot be confirmed" in answer.text
 
 
@@ -172,7 +172,7 @@ def test_a_change_needs_a_fresh_second_factor(site: Site, acr: str, minutes: int
     """Sensitive acts want mfa of the last 15 minutes; the changes come back after it."""
     browser = site.browser(RA, acr=acr, minutes=minutes)
     review = reviewed(browser, BIDS)
-    assert "Confirm that it is you" in review.text
+    assert "Confirm your identity" in review.text
     assert fields(review, "change") == []
     where = re.search(r'href="(/signin\?[^"]+)"', review.text)
     assert where
@@ -183,7 +183,7 @@ def test_a_change_needs_a_fresh_second_factor(site: Site, acr: str, minutes: int
     data = {"csrf_token": token_of(browser.get(f"{HERE}/roles", base_url=BASE)),
             "change": f"+{BIDS}=0"}  # fmt: skip
     assert (
-        "Confirm that it is you"
+        "Confirm your identity"
         in browser.post(f"{HERE}/roles/confirm", data=data, base_url=BASE).text
     )
     assert site.held() == set()
@@ -375,8 +375,8 @@ def test_pr07_differences_are_tasks_of_the_desk_and_of_the_rights_administrators
         tasks.create(work, "drift.values", data={"account": "levin", "values": ["name", "phone"]})
         tasks.create(work, "drift.more", data={"count": 7})
     role_groups = (
-        "The access of moreaua differs at the gateway, at 109120: only there: MIM; "
-        "another start or end there: EMI, Viewer."
+        "The access of moreaua at 109120 differs at the gateway. Only there: MIM. "
+        "Another start or end there: EMI, Viewer."
     )
     values = "The account levin differs at the gateway: name, phone number."
     more = "The gateway has 7 more differences."

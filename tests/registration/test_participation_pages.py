@@ -175,5 +175,5 @@ def test_rg12_decisions_need_a_recent_second_factor(site: Site) -> None:
     late = desk(site, minutes=60)
     page = get(late, path)
     answer = sent(late, page, f"{path}/decision", decision="approve")
-    assert "Confirm that it is you" in answer.text
-    assert "Confirm that it is you" in get(late, f"{EVERY}/1/end").text
+    assert "Confirm your identity" in answer.text
+    assert "Confirm your identity" in get(late, f"{EVERY}/1/end").text

@@ -288,7 +288,7 @@ def test_a_stale_preview_is_refused(site: Site) -> None:
     sent = data | {"text": fields(page, "text")[0], "seen": fields(page, "seen")[0]}
     answer = browser.post(f"{HERE}/import/confirm", data=sent, base_url=BASE)
     assert answer.status_code == 409
-    assert "Something has changed meanwhile." in answer.text
+    assert "Something has changed." in answer.text
     assert "View (held already)" in answer.text
     assert counted(site.runtime) == before
     sent["seen"] = fields(answer, "seen")[0]
@@ -343,5 +343,5 @@ def test_the_template_has_all_headings_and_can_be_read(
 def test_a_file_needs_a_fresh_second_factor_before_it_is_chosen(site: Site) -> None:
     browser = site.browser(RA, minutes=16)
     page = browser.get(f"{HERE}/import", base_url=BASE)
-    assert "Confirm that it is you" in page.text
+    assert "Confirm your identity" in page.text
     assert 'type="file"' not in page.text

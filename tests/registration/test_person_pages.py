@@ -84,7 +84,7 @@ def test_rg05_persons_of_the_same_name_are_told_apart(site: Site) -> None:
         person(work, "100077", "John Smith").preferred_name = "Jack"
     late = sent(browser, "new-person/confirm", SMITH)
     assert late.status_code == 409
-    assert "Somebody has registered a person of this name meanwhile." in late.text
+    assert "Somebody else has registered a person of this name." in late.text
     assert "Jack" in late.text
     assert fields(late, "seen") == ["100077"]
     done = sent(browser, "new-person/confirm", SMITH | {"seen": ["100077"]})

@@ -206,4 +206,4 @@ def test_who_may_not_keep_sections_sees_no_way_to(site: Site) -> None:
     assert "new-section" not in shown
     late = site.browser(APPREP, minutes=60)
     for path in ("new-section", "sections/1/information", "sections/1/end"):
-        assert "Confirm that it is you" in get(late, path).text
+        assert "Confirm your identity" in get(late, path).text
