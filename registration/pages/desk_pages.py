@@ -1,5 +1,5 @@
-"""What only the IESO's own people have: all organizations, and the registration of a new one
-(TM-02, TM-08). For everybody else these pages do not exist."""
+"""What only the IESO's own people have: all organizations, the registration of a new one (TM-02,
+TM-08), and the change of its name (RG-15). For everybody else these pages do not exist."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from registration.organization_refusals import (
 )
 from registration.organizations import MAX_DIGITS, MAX_NAME
 from registration.pages import query_days, standing
-from registration.pages.appointment_answers import prove_first, sentence_of, words
-from registration.pages.standing import NotHere
+from registration.pages.appointment_answers import MAX_WHY, prove_first, sentence_of, words
+from registration.pages.standing import NotHere, Standing
+from registration.work_refusals import ChangedMeanwhile
 
 
 def every() -> str:
@@ -67,6 +68,34 @@ def register() -> BaseResponse:
     return redirect(target, code=303)
 
 
+def name_form(organization_id: str) -> BaseResponse:
+    """The form of the name of an organization."""
+    require_operator()
+    here = standing.at(organization_id)
+    return _name_form(here) if current.has_fresh_factor() else _prove_name_first(here)
+
+
+def store_name(organization_id: str) -> BaseResponse:
+    """Store the name that was entered."""
+    require_operator()
+    here = standing.at(organization_id)
+    if not current.has_fresh_factor():
+        return _prove_name_first(here)
+    version = query_days.number(request.form.get("version", ""))
+    try:
+        organizations.rename(
+            current.work(), here.actor, here.here, version, words("name", MAX_NAME + 1),
+            words("why", MAX_WHY),
+        )  # fmt: skip
+    except (OrganizationNameInvalid, OrganizationTaken) as refused:
+        return _name_form(here, sentence_of(refused))
+    except ChangedMeanwhile as changed:
+        flash(sentence_of(changed), "warning")
+        return redirect(_name_url(here), code=303)
+    flash(gettext("The organization has the name %(name)s.", name=here.here.name))
+    return redirect(url_for("pages.update_organization", organization_id=organization_id), 303)
+
+
 def require_operator() -> None:
     """Raises NotHere for everybody else."""
     if not current.is_operator():
@@ -89,3 +118,26 @@ def _form(errors: dict[str, str]) -> BaseResponse:
 def _prove_first() -> BaseResponse:
     target = url_for("pages.new_organization", name=words("name", MAX_NAME) or None)
     return prove_first(None, target)
+
+
+def _name_form(here: Standing, error: str = "") -> BaseResponse:
+    row = here.here
+    body = render_template(
+        "organization_name.html",
+        organization=row,
+        name=words("name", MAX_NAME) or row.name,
+        version=request.form.get("version", row.version),
+        most=MAX_NAME,
+        error=error,
+        confirm_url=url_for("pages.store_name", organization_id=row.organization_id),
+        back=url_for("pages.update_organization", organization_id=row.organization_id),
+    )
+    return Response(body, status=400 if error else 200)
+
+
+def _name_url(here: Standing) -> str:
+    return url_for("pages.organization_name", organization_id=here.here.organization_id)
+
+
+def _prove_name_first(here: Standing) -> BaseResponse:
+    return prove_first(here, _name_url(here))

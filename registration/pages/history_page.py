@@ -70,6 +70,7 @@ ACTIONS = complete(
         PARTICIPATION_ENDED,
         *sections.ACTIONS,
         organizations.REGISTERED,
+        organizations.RENAMED,
         people_imports.IMPORTED,
     ),
     {
@@ -106,6 +107,7 @@ ACTIONS = complete(
         sections.CHANGED: _("Section changed"),
         sections.ENDED: _("Section ended"),
         organizations.REGISTERED: _("Organization registered"),
+        organizations.RENAMED: _("Name of the organization changed"),
         people_imports.IMPORTED: _("People imported from a file"),
     },
 )
@@ -120,7 +122,7 @@ OFFERED = (
     GRANTED, REVOKED, LEFT, ACCESS_ROLE, ADDED, REMOVED, CONTACT_ROLE, MADE, ENDED, APPOINTMENT,
     REGISTERED, MACHINE_REGISTERED, NETWORKS, HANDED_OVER, STOPPED, APPLIED,
     APPROVED, REFUSED, WITHDRAWN, TASK_DONE, PARTICIPATION_ENDED, *sections.ACTIONS,
-    organizations.REGISTERED, people_imports.IMPORTED,
+    organizations.REGISTERED, organizations.RENAMED, people_imports.IMPORTED,
 )  # fmt: skip
 COLUMNS = (
     "id", "at", "actor", "actor_name", "on_behalf_of", "action", "person", "person_name", "before",

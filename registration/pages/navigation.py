@@ -79,5 +79,8 @@ def _places(here: Organization) -> tuple[Place, ...]:
         Place(gettext("Contact roles"), url_for("pages.contact_roles", **values), "phone"),
         Place(gettext("Participations"), url_for("pages.participations", **values), "report"),
         Place(gettext("Representatives"), url_for("pages.representatives", **values), "people"),
+        Place(
+            gettext("Update Organization"), url_for("pages.update_organization", **values), "settings"
+        ),
         Place(gettext("History"), url_for("pages.history", **values), "log"),
     )

@@ -1,4 +1,5 @@
-"""Who speaks for an organization: representatives, contact roles and machines, as of any day."""
+"""Who speaks for an organization: representatives, contact roles and machines, as of any day; and
+what can be updated, and by whom."""
 
 from __future__ import annotations
 
@@ -81,6 +82,19 @@ def contact_roles(organization_id: str) -> str:
         section_url=lambda row: url_for(
             "pages.contact_section", organization_id=number, section_id=row.id
         ),
+    )
+
+
+def update(organization_id: str) -> str:
+    """Each kind of update, and who does it (RG-15)."""
+    here, place = standing.at(organization_id), {"organization_id": organization_id}
+    return render_template(
+        "update_organization.html",
+        organization=here.here,
+        contacts_url=url_for("pages.contact_roles", **place),
+        sections_url=url_for("pages.sections", **place),
+        may_keep=keeps(here),
+        name_url=url_for("pages.organization_name", **place) if here.actor.is_operator else "",
     )
 
 

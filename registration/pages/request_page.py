@@ -12,6 +12,7 @@ from registration import (
     current,
     leavers,
     market_participations,
+    organizations,
     requests,
     waiting_requests,
 )
@@ -44,6 +45,7 @@ KINDS = complete(
         "participation.ended",
         leavers.LEFT,
         "organization",
+        organizations.RENAMED,
         "person.change",
     ),
     {
@@ -56,6 +58,7 @@ KINDS = complete(
         "participation.ended": _("End of a participation"),
         leavers.LEFT: _("Leaver"),
         "organization": _("Registration of an organization"),
+        organizations.RENAMED: _("Change of the name of an organization"),
         "person.change": _("Change of a person's information"),
     },
 )

@@ -76,9 +76,9 @@ DRIFT_VALUES = complete(
 )
 #: By the name in the data, the sentence about these role groups.
 ROLE_GROUPS = {
-    "only_gateway": _("Only there: %(names)s."),
-    "only_registration": _("Missing there: %(names)s."),
-    "other_times": _("Another start or end there: %(names)s."),
+    "only_gateway": _("Only at the gateway: %(names)s."),
+    "only_registration": _("Missing at the gateway: %(names)s."),
+    "other_times": _("Another start or end at the gateway: %(names)s."),
 }
 
 

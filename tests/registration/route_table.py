@@ -25,6 +25,9 @@ GET     pages.request                   sign-in  403     yes     yes   yes   yes
 GET     pages.organizations             sign-in  404     404     404   404   404   yes
 GET     pages.new_organization          sign-in  404     404     404   404   404   yes
 POST    pages.register_organization     sign-in  404     404     404   404   404   yes
+GET     pages.update_organization       sign-in  403     yes     yes   yes   yes   yes
+GET     pages.organization_name         sign-in  404     404     404   404   404   yes
+POST    pages.store_name                sign-in  404     404     404   404   404   yes
 GET     pages.roles                     sign-in  403     yes     yes   yes   yes   yes
 GET     pages.export_roles              sign-in  403     yes     yes   yes   yes   yes
 GET     pages.review                    sign-in  403     yes     yes   403   403   403
@@ -210,6 +213,7 @@ NEW_NETWORKS = {"revision": "2", "networks": "192.0.2.25 server"}
 #: Of each form every field that it has.
 FORMS: dict[str, dict[str, Any]] = {
     "pages.register_organization": {"name": "Sunrise Solar", "number": ""},
+    "pages.store_name": {"name": "Sunrise Solar", "version": "1", "why": "Merged"},
     "api.register_organization": {"name": "Sunrise Solar", "number": ""},
     "pages.new_person": NEW_PERSON,
     "pages.review_person": NEW_PERSON,

@@ -219,7 +219,7 @@ def test_pr07_a_machine_is_checked_at_the_gateway(site: Site, bridge: FakeBridge
     }}  # fmt: skip
     shown = get(browser, path).text
     assert "These values differ: person, networks." in shown
-    assert "Its access roles differ. Only there: MIM." in shown
+    assert "Its access roles differ. Only at the gateway: MIM." in shown
     assert shown.count('class="notice warn"') == 2
     assert "on its way" not in shown
     with site.runtime.work() as work:

@@ -78,7 +78,7 @@ def views(site: Site, language: str) -> Iterator[View]:
     for path in ("roles", "roles?kind=machine", "roles?q=nobody", "roles?at=2026-11-01",
                  f"persons/{TRADER}/roles", "grant", "grant?last_name=x", "grant?last_name=moreau",
                  "grant?last_name=nobody", "representatives", "contact-roles", "machines",
-                 "history"):  # fmt: skip
+                 "history", "update"):  # fmt: skip
         yield View(f"organization/{path}", get(f"{HERE}/{path}"))
     yield from appointment_views(site, language)
     yield from person_views(site, language)
@@ -141,6 +141,12 @@ def organization_views(site: Site, language: str) -> Iterator[View]:
     data["name"] = "Énergie solaire de la rivière des Outaouais, société en commandite"
     done = desk.post("/new-organization/confirm", data=data, base_url=BASE)
     yield View("new-organization/participations", desk.get(done.location, base_url=BASE))
+    yield View("update-organization/desk", desk.get(f"{HERE}/update", base_url=BASE))
+    yield View("organization-name", desk.get(f"{HERE}/name", base_url=BASE))
+    yield View("organization-name/late", late.get(f"{HERE}/name", base_url=BASE))
+    sent = {"csrf_token": data["csrf_token"], "name": "", "version": "1"}
+    wrong = desk.post(f"{HERE}/name/confirm", data=sent, base_url=BASE)
+    yield View("organization-name/wrong", wrong)
 
 
 def person_views(site: Site, language: str) -> Iterator[View]:

@@ -375,8 +375,8 @@ def test_pr07_differences_are_tasks_of_the_desk_and_of_the_rights_administrators
         tasks.create(work, "drift.values", data={"account": "levin", "values": ["name", "phone"]})
         tasks.create(work, "drift.more", data={"count": 7})
     role_groups = (
-        "The access of moreaua at 109120 differs at the gateway. Only there: MIM. "
-        "Another start or end there: EMI, Viewer."
+        "The access of moreaua at 109120 differs at the gateway. Only at the gateway: MIM. "
+        "Another start or end at the gateway: EMI, Viewer."
     )
     values = "The account levin differs at the gateway: name, phone number."
     more = "The gateway has 7 more differences."
