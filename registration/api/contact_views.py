@@ -60,9 +60,7 @@ def _role(here: Standing, one: HeldContactRole, person: str) -> dict[str, Any]:
         "minimum": role.minimum,
         "maximum": role.maximum,
         "existing": len(one.holders),
-        "holders": [
-            _holder(reachable(here, who)) for who in one.holders if person in ("", who.id)
-        ],
+        "holders": [_holder(reachable(here, who)) for who in one.holders if person in ("", who.id)],
     }
 
 

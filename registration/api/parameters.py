@@ -33,7 +33,7 @@ def day(query: Mapping[str, str], name: str) -> date | None:
 
 
 def as_of(query: Mapping[str, str]) -> datetime:
-    """The end of the past day ``at``; now without one. Raises Problem for a day that is not over."""
+    """The end of the past day ``at``; now without one. Raises Problem if it is not over."""
     found, now = day(query, "at"), current.work().now
     if found is None:
         return now

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, inspect
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from registration.models.base import ACTOR, REASON, Base, Held, Versioned
 from service_base.database import BigId, PrimaryKey
@@ -181,3 +182,10 @@ class Account(Versioned, Base):
         CheckConstraint("kind IN ('person', 'machine', 'email')", name="kind"),
         CheckConstraint("(kind = 'machine') = (person_id IS NULL)", name="holder"),
     )
+
+    @validates("person_id", "person", "kind")
+    def _never_changes(self, name: str, value: Any) -> Any:
+        """RG-10: an account that is stored stays that of its person. Raises ValueError."""
+        if inspect(self).persistent and value != getattr(self, name):
+            raise ValueError(f"the {name} of an account never changes")
+        return value

@@ -28,9 +28,7 @@ _CONFLICTS = complete(
     {
         ConflictKind.GRANTED: _("Somebody else has granted this role."),
         ConflictKind.REVOKED: _("Somebody else has revoked this role."),
-        ConflictKind.CHANGED_BACK: _(
-            "Somebody else has changed this role and changed it back."
-        ),
+        ConflictKind.CHANGED_BACK: _("Somebody else has changed this role and changed it back."),
         ConflictKind.TWICE: _("This role is changed twice in the same batch."),
     },
 )

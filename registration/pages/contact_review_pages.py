@@ -27,12 +27,8 @@ MAX_CHANGES = 200
 FAULTS = complete(
     Fault,
     {
-        Fault.ALREADY_HELD: _(
-            "%(name)s already holds %(role)s. Somebody else has added it."
-        ),
-        Fault.NOT_HELD: _(
-            "%(name)s no longer holds %(role)s. Somebody else has removed it."
-        ),
+        Fault.ALREADY_HELD: _("%(name)s already holds %(role)s. Somebody else has added it."),
+        Fault.NOT_HELD: _("%(name)s no longer holds %(role)s. Somebody else has removed it."),
         Fault.BOTH_WAYS: _("%(role)s is given to %(name)s and taken at once."),
         Fault.WRONG_KIND: _(
             "%(name)s cannot hold %(role)s: the role is for another kind of contact."

@@ -80,7 +80,7 @@ def _places(here: Organization) -> tuple[Place, ...]:
         Place(gettext("Participations"), url_for("pages.participations", **values), "report"),
         Place(gettext("Representatives"), url_for("pages.representatives", **values), "people"),
         Place(
-            gettext("Update Organization"), url_for("pages.update_organization", **values), "settings"
+            gettext("Update Organization"), url_for("pages.update_organization", **values), "check"
         ),
         Place(gettext("History"), url_for("pages.history", **values), "log"),
     )

@@ -66,7 +66,7 @@ def test_e01_f01_the_subscriber_asks_for_help(world: World, holder: str, channel
 def test_e02_f02_the_gateway_validates_and_issues_a_token(
     world: World, holder: str, channel: str
 ) -> None:
-    """E.02, F.02, RS-06: to the registered address only; an event is kept."""
+    """E.02, F.02, RS-06, NT-07: to the registered address only; an event is kept."""
     add_phone(world, holder)
     browser = world.browser()
     browser.submit(browser.get("/recover"), "/recover", username=holder, channel=channel)

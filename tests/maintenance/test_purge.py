@@ -54,3 +54,15 @@ def test_undelivered_messages_and_consents_are_kept(world: World) -> None:
     purge_all(world)
     assert count(world, OutboxMessage) == 1
     assert count(world, Consent) == 1
+
+
+def test_tm13_the_audit_log_outlives_seven_years(world: World) -> None:
+    """TM-13: no setting deletes events, and eight years of purges leave each of them."""
+    world.account()
+    events = count(world, Event)
+    assert events
+    for _ in range(2):
+        world.clock.advance(days=4 * 365)
+        purge_all(world)
+    assert count(world, Event) == events
+    assert Event not in [model for model, _ in purge.KINDS.values()]

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -102,6 +103,21 @@ def test_the_worker_sends_mails_and_seals(runtime: Runtime) -> None:
     with runtime.work() as work:
         assert work.db.scalars(select(Notice.state)).one() == "sent"
         assert work.db.scalars(select(History.seq)).one() == 1
+
+
+def test_tm13_the_history_outlives_seven_years(runtime: Runtime) -> None:
+    """TM-13: no part of the worker deletes an entry, and after eight years the chain is whole."""
+    clock: Any = runtime.ports.clock
+    with runtime.work() as work:
+        for number in range(3):
+            history.record(work, "test", reason=str(number))
+    for _ in range(3):
+        work_through(runtime, PARTS)
+        clock.advance(days=4 * 365)
+    with runtime.work() as work:
+        kept = work.db.scalars(select(History).where(History.action == "test")).all()
+        assert [one.reason for one in kept] == ["0", "1", "2"]
+        assert history.verify(work) is None
 
 
 def test_a_mail_that_fails_is_sent_again_and_then_given_up(

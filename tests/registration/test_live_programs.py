@@ -52,6 +52,10 @@ def callback() -> Iterator[str]:
     server.server_close()
 
 
+#: So that the token names the role group of the IESO's own people.
+DESK_SCOPE = f"{SCOPE} groups"
+
+
 def token_of(known: dict[str, Any], tier: str, scope: str = SCOPE) -> str:
     """An access token of this person, by authorization code with PKCE."""
     digest = hashlib.sha256(VERIFIER.encode()).digest()
@@ -122,3 +126,26 @@ def test_ar06_a_program_grants_a_role_with_a_token_of_the_gateway(
     head = bearer(token_of(live_demo, "holder"))
     foreign = f"{known['api']}/organizations/111340/roles"
     assert requests.get(foreign, headers=head, timeout=10).status_code == 404
+
+
+def test_tm02_the_desk_registers_an_organization_by_the_command(live_demo: dict[str, Any]) -> None:
+    """TM-02, TM-08, PR-06: the token of the gateway names the role group of the IESO; without the
+    scope, and for others, the command finds nothing."""
+    known = live_demo["registration"]
+    token = token_of(live_demo, "ieso", DESK_SCOPE)
+
+    def run(token: str, *words: str) -> Result:
+        given = {"REGISTRATION_URL": known["url"], "REGISTRATION_ACCESS_TOKEN": token}
+        return CliRunner(env=given).invoke(main, ["register-organization", *words])
+
+    name = ("Prairie Wind LP", "--number", "109888")
+    tried = run(token, *name, "--preview")
+    assert (tried.exit_code, tried.output) == (
+        0, "Prairie Wind LP: 109888\nNothing was changed.\n",
+    )  # fmt: skip
+    for other in (token_of(live_demo, "ieso"), token_of(live_demo, "ra", DESK_SCOPE)):
+        assert "There is no such thing" in run(other, *name).output
+    done = run(token, *name, "--json")
+    assert done.exit_code == 0, done.output
+    number = json.loads(done.output)["request"]["number"]
+    waited(lambda: state(f"{known['api']}/requests/{number}", token) == "done")

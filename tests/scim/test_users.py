@@ -715,3 +715,13 @@ def test_signing_in_by_password_is_not_pushed(world: World, pusher: Pusher) -> N
     pusher.create()
     assert fault(pusher.send("POST", body=user(password=PASSWORD))) == (400, "invalidValue")
     assert world.browser().sign_in("smithbj", PASSWORD).status_code == 400
+
+
+def test_rg10_a_personal_account_stays_that_of_its_person(world: World, pusher: Pusher) -> None:
+    """RG-10: whether the other person is known or not; only the custodian of a machine changes."""
+    made, other = pusher.create(), pusher.create(2)
+    for person in (other[EXTENSION]["personId"], "R00099"):
+        path = f"{EXTENSION}:personId"
+        answer = pusher.patch(made["id"], {"op": "replace", "path": path, "value": person})
+        assert fault(answer) == (400, "mutability"), answer.text
+    assert world.account_row(made["userName"]).person.person_id == "R00001"

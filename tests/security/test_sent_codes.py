@@ -45,8 +45,8 @@ def method_on(page: TestResponse) -> str:
 
 @pytest.mark.parametrize("kind", CHANNELS)
 def test_mf01_a_code_is_sent_and_asked_for(world: World, kind: str) -> None:
-    """MF-01, MF-04: by the right password alone; where it goes is told masked; the session says
-    what was proved."""
+    """MF-01, MF-04, NT-08, NT-09: by the right password alone; where it goes is told masked; the
+    session says what was proved."""
     username = holder_of(world, kind)
     browser, page = half_signed_in(world, username)
     assert ("••• 11" if kind == "sms" else "h•••@participant.example") in page.text

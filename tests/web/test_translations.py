@@ -56,6 +56,29 @@ def test_packages_translate_a_text_in_the_same_way(root: Path) -> None:
     }
 
 
+def _unused_words() -> tuple[str, ...]:
+    """The English words that CONTRIBUTING.md rules out."""
+    text = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (line,) = [one for one in text.splitlines() if one.startswith("Words that we do not use")]
+    return tuple(re.findall(r"\*([^*]+)\*", line))
+
+
+#: Of the column "not", what has no other meaning in a text.
+REPLACED = ("log in", "log on", "login name", "passcode", "second factor", "second step",
+            "prove that it is you", "confirm that it is you", "telephone")  # fmt: skip
+
+
+@pytest.mark.parametrize("root", ROOTS, ids=lambda path: path.name)
+def test_texts_keep_to_the_list_of_words(root: Path) -> None:
+    """One word for one thing (CONTRIBUTING.md, Words)."""
+    unused = (*_unused_words(), *REPLACED)
+    assert len(unused) > 15
+    pattern = re.compile(rf"\b({'|'.join(unused)})\b", re.IGNORECASE)
+    for message in catalogue(root):
+        for text in _forms(message):
+            assert not pattern.findall(PLACEHOLDER.sub("", text)), text
+
+
 def test_applications_translate_a_text_in_the_same_way() -> None:
     """GW-10: people see both applications, so what both say is the same in French."""
     ours, theirs = catalogue(IDP), catalogue(REGISTRATION)
