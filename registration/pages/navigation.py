@@ -72,6 +72,7 @@ def sees(here: Organization) -> bool:
 
 def _places(here: Organization) -> tuple[Place, ...]:
     values: dict[str, Any] = {"organization_id": here.organization_id}
+    update = url_for("pages.update_organization", **values)
     return (
         Place(gettext("People and roles"), url_for("pages.roles", **values), "groups"),
         Place(gettext("Persons"), url_for("pages.find_person", **values), "person"),
@@ -79,8 +80,6 @@ def _places(here: Organization) -> tuple[Place, ...]:
         Place(gettext("Contact roles"), url_for("pages.contact_roles", **values), "phone"),
         Place(gettext("Participations"), url_for("pages.participations", **values), "report"),
         Place(gettext("Representatives"), url_for("pages.representatives", **values), "people"),
-        Place(
-            gettext("Update Organization"), url_for("pages.update_organization", **values), "check"
-        ),
+        Place(gettext("Update Organization"), update, "check"),
         Place(gettext("History"), url_for("pages.history", **values), "log"),
     )

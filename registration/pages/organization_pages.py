@@ -87,7 +87,8 @@ def contact_roles(organization_id: str) -> str:
 
 def update(organization_id: str) -> str:
     """Each kind of update, and who does it (RG-15)."""
-    here, place = standing.at(organization_id), {"organization_id": organization_id}
+    here = standing.at(organization_id)
+    place: dict[str, Any] = {"organization_id": organization_id}
     return render_template(
         "update_organization.html",
         organization=here.here,
