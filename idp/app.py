@@ -46,7 +46,7 @@ from idp.web import (
 )
 from idp.web.kept_documents import KeptDocuments
 from registration_bridge import endpoint as bridge
-from service_base import logs
+from service_base import logs, tracing
 
 #: The database of requests: their sessions end with them.
 db = SQLAlchemy(metadata=models.tables())
@@ -126,6 +126,12 @@ def create_app(
     counter.install(app, settings)
     app.extensions["kept_documents"] = _keep_documents(app, settings)
     return app
+
+
+def start_tracing(app: Flask) -> None:
+    """Send traces of this process, if the variables of OpenTelemetry say where."""
+    with app.app_context():
+        tracing.start("ieso-gateway", db.engine)
 
 
 def _connect(app: Flask, settings: Settings) -> None:

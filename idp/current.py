@@ -36,7 +36,7 @@ from idp.policy.addresses import ClientAddress, client_address, is_trusted_proxy
 from idp.session import browser_accounts, browser_state, interactions, sessions
 from idp.signin.completion import SignedIn
 from idp.transaction import Origin, Runtime, UnitOfWork
-from service_base import logs
+from service_base import logs, request_ids
 
 if TYPE_CHECKING:
     from idp.credentials.certificates import ClientCertificate
@@ -72,6 +72,12 @@ class GatewayRequest(Request):
         if found.unreadable:
             log.warning("unreadable_forwarded_address", sent=found.unreadable[:100], peer=peer)
         return found
+
+
+def trusted_traceparent(sent: str) -> str | None:
+    """The ``traceparent`` of this request, if a trusted proxy sent it."""
+    peer = request.environ.get("REMOTE_ADDR") or ""
+    return request_ids.trusted_traceparent(sent, peer, runtime().settings.trusted_proxies)
 
 
 def client_certificate() -> ClientCertificate | None:
@@ -142,7 +148,9 @@ def browser_session() -> BrowserSession | None:
     if "browser_session" not in g:
         cookie = request.cookies.get(runtime().settings.cookie_name("session"), "")
         g.browser_session = sessions.find(work(), cookie) if cookie else None
-        if cookie and g.browser_session is None:
+        if g.browser_session is not None:
+            request_ids.is_asked_by(g.browser_session.account.subject)
+        elif cookie:
             _set_browser_state("")
     return cast("BrowserSession | None", g.browser_session)
 
@@ -151,6 +159,7 @@ def set_session(owned: BrowserSession, cookie: str) -> None:
     """This browser has the session from now on; it gets a new CSRF token."""
     g.browser_session = owned
     g.session_cookie = cookie
+    request_ids.is_asked_by(owned.account.subject)
     session.pop("csrf_token", None)
     show_browser_state(owned)
 

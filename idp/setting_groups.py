@@ -74,7 +74,9 @@ class Network:
     """Network."""
 
     trusted_proxies: tuple[str, ...] = setting(
-        (), "networks of proxies whose X-Forwarded-For header is trusted, e.g. 10.0.0.0/8"
+        (),
+        "networks of proxies whose headers X-Forwarded-For and traceparent are trusted, e.g. "
+        "10.0.0.0/8",
     )
     client_certificate_header: str = setting(
         "",

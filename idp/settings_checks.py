@@ -17,6 +17,7 @@ from hosted_pages import brand
 from idp.mfa.second_factor_rule import Rule
 from idp.policy import phone_number
 from idp.setting_groups import in_order
+from service_base.addresses import proxy_faults
 from service_base.environment import Bound
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ PLACEHOLDERS = ("change-me", "changeme", "example", "secret-key", "default", "in
 TRIAL_MARK = "sandbox-"
 #: Names of headers; one with an underscore never arrives.
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
-#: Shortest prefix by IP version: wider networks contain strangers, who could forge X-Forwarded-For.
-WIDEST_PROXIES = {4: 8, 6: 16}
 
 _FIELDS = [item for _, item in in_order()]
 _DEFAULTS: dict[str, Any] = {item.name: item.default for item in _FIELDS}
@@ -139,17 +138,6 @@ def _bound_faults(settings: Settings) -> Iterator[str]:
             yield f"IDP_{name.upper()} is not a limit such as 100 per 15 minute"
 
 
-def _proxy_faults(settings: Settings) -> Iterator[str]:
-    for text in settings.trusted_proxies:
-        try:
-            network = ipaddress.ip_network(text)
-        except ValueError:
-            yield f"IDP_TRUSTED_PROXIES: {text} is not a network"
-            continue
-        if network.prefixlen < WIDEST_PROXIES[network.version]:
-            yield f"IDP_TRUSTED_PROXIES: {text} is too wide: anybody in it names any address"
-
-
 def _certificate_faults(settings: Settings) -> Iterator[str]:
     header, verified = (
         settings.client_certificate_header,
@@ -201,7 +189,7 @@ def _faults(settings: Settings) -> Iterator[str]:
     yield from _bound_faults(settings)
     if settings.smtp_security not in ("starttls", "tls", "none"):
         yield "IDP_SMTP_SECURITY must be starttls, tls or none"
-    yield from _proxy_faults(settings)
+    yield from proxy_faults("IDP_TRUSTED_PROXIES", settings.trusted_proxies)
     yield from _certificate_faults(settings)
     for name in settings.accepted_risks:
         if name not in RISKS:

@@ -12,6 +12,7 @@ from sqlalchemy import exists, select
 from registration.delegation_facts import AccountKind
 from registration.models import Account, Person, Session
 from registration.transaction import UnitOfWork
+from service_base import request_ids
 from service_base.refusals import Refused
 
 TYPES = ("at+jwt", "application/at+jwt")
@@ -90,6 +91,7 @@ def sign_in(work: UnitOfWork, claims: dict[str, Any]) -> TokenSignIn:
         raise PersonUnknown()
     if _signed_out_since(work, subject, datetime.fromtimestamp(claims["iat"], UTC)):
         raise SessionEnded()
+    request_ids.is_asked_by(subject)
     groups = claims.get("groups")
     return TokenSignIn(
         account.person,

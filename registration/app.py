@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 import time
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from registration.ports import Ports
 from registration.schema import SCHEMA
 from registration.settings import Settings
 from registration.transaction import DATABASE_UNAVAILABLE, Runtime
-from service_base import logs, request_metrics
+from service_base import logs, request_ids, request_metrics, tracing
 from service_base.schema_version import USABLE, SchemaStatus
 
 log = logs.Logger("registration.request")
@@ -115,7 +114,15 @@ def _install_security(app: Flask, settings: Settings, *, is_https: bool) -> None
 
     @app.before_request
     def begin() -> None:
-        g.request_id = secrets.token_hex(8)
+        ids = tracing.begin_request(
+            request.method,
+            request_ids.trusted_traceparent(
+                request.environ.get("HTTP_TRACEPARENT"),
+                request.environ.get("REMOTE_ADDR") or "",
+                settings.trusted_proxies,
+            ),
+        )
+        g.request_id = ids.request_id
         g.started = time.perf_counter()
         response_headers.begin()
         if _PORT.sub("", request.host.lower()) != wanted:
@@ -130,12 +137,16 @@ def _install_security(app: Flask, settings: Settings, *, is_https: bool) -> None
         request_metrics.count(request.endpoint, response.status_code, seconds)
         log.info(
             "request",
-            request_id=g.get("request_id"),
             method=request.method,
             path=request.path,
             status=response.status_code,
             ms=round(seconds * 1000, 1),
         )
+        if (ids := request_ids.end()) is not None and ids.span is not None:
+            rule = request.url_rule
+            tracing.end_request(
+                ids, request.method, rule.rule if rule else None, response.status_code
+            )
         return response
 
 

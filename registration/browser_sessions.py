@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 
 from registration.models import Account, Person, Session, SpentToken
 from registration.transaction import UnitOfWork
+from service_base import request_ids
 
 PERSON_ID = "urn:ieso:person_id"
 #: Levels of authentication with a second factor, or with a passkey.
@@ -53,6 +54,7 @@ def start(work: UnitOfWork, claims: dict[str, Any], id_token: str) -> str | None
         )
     )
     work.db.flush()
+    request_ids.is_asked_by(str(claims["sub"]))
     return token
 
 

@@ -12,6 +12,7 @@ from registration import browser_sessions
 from registration.access_tokens import TokenSignIn
 from registration.models import Person, Session
 from registration.transaction import Origin, Runtime, UnitOfWork
+from service_base import request_ids
 
 R = TypeVar("R", bound=Response)
 
@@ -33,6 +34,7 @@ def find_session() -> None:
     g.session = found
     if found is not None:
         work().origin = Origin(found.person.person_id)
+        request_ids.is_asked_by(found.subject)
         g.viewer = {"full_name": found.person.full_name, "person_id": found.person.person_id}
 
 

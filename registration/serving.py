@@ -17,7 +17,7 @@ from granian.log import LogLevels
 from registration import measured_state
 from registration.app import create_app
 from registration.settings import Settings
-from service_base import garbage, logs, metrics_process
+from service_base import garbage, logs, metrics_process, tracing
 
 #: The first part of the names of metrics.
 NAMESPACE = "registration"
@@ -72,6 +72,7 @@ def _server(options: Options, log_level: str) -> Any:
         respawn_failed_workers=True,
         log_access=False,
         log_level=LogLevels(log_level.lower()),
+        log_dictconfig=logs.OF_SERVER,
     )
 
 
@@ -81,5 +82,6 @@ def _loaded() -> Flask:
     logs.configure(settings.log_level)
     logging.getLogger("_granian").setLevel(logging.WARNING)
     app = create_app(settings)
+    tracing.start("ieso-registration", app.extensions["runtime"].engine)
     garbage.search_new_objects()
     return app

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from urllib.parse import urlsplit
 
 from service_base import environment
+from service_base.addresses import proxy_faults
 from service_base.environment import Bound, setting
 from service_base.refusals import ConfigurationError
 
@@ -52,6 +53,9 @@ class Settings:
     push_client_id: str = setting("registration-pushes", "client id at the gateway, for pushes")
     push_key: str = setting(
         "", "its private key (PEM, EC P-256 or RSA), for private_key_jwt", secret=True
+    )
+    trusted_proxies: tuple[str, ...] = setting(
+        (), "networks of proxies whose traceparent header is continued, e.g. 10.0.0.0/8"
     )
     operator_group: str = setting(
         "Registration Operator", "role group of the IESO's own people (Market Registration)"
@@ -137,6 +141,7 @@ class Settings:
                 yield f"{PREFIX}{name.upper()} must be https"
         if not self.database_url.startswith(("sqlite:///", "postgresql+psycopg://")):
             yield f"{PREFIX}DATABASE_URL must be sqlite:/// or postgresql+psycopg://"
+        yield from proxy_faults(f"{PREFIX}TRUSTED_PROXIES", self.trusted_proxies)
         yield from self._bounds()
         if self.environment == "production":
             if self.demo:

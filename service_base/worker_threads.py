@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from service_base import logs, metrics
+from service_base import logs, metrics, request_ids
 
 #: What a part works with: the application of the service.
 App = TypeVar("App")
@@ -49,7 +49,12 @@ def work_through(
 
 
 def _worked(app: App, name: str, part: Part[App]) -> int | None:
-    """How much a part has done; None if it failed."""
+    """How much a part has done; None if it failed. The lines of a round have one trace."""
+    with request_ids.used(request_ids.of_work(None)):
+        return _round(app, name, part)
+
+
+def _round(app: App, name: str, part: Part[App]) -> int | None:
     started = time.perf_counter()
     try:
         done = part(app)

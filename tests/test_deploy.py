@@ -480,7 +480,8 @@ class Named(BaseHTTPRequestHandler):
     """Answers every request with the name for which it came, and what it says of its origin."""
 
     def do_GET(self) -> None:
-        told = f"{self.headers['Host']} {self.headers['Forwarded']}".encode()
+        names = ("Host", "Forwarded", "traceparent")
+        told = " ".join(str(self.headers[name]) for name in names).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(told)))
         self.end_headers()
@@ -498,8 +499,11 @@ def test_the_proxy_serves_registration_at_its_own_name(kind: str, tmp_path: Path
         Thread(target=server.serve_forever).start()
         try:
             with proxied(kind, server.server_port, tmp_path) as (http, https):
-                shown = _ask(https, "GET", "/", name=REGISTRATION_NAME, Forwarded="for=203.0.113.9")
-                assert shown == (200, f"{REGISTRATION_NAME} None".encode())
+                shown = _ask(
+                    https, "GET", "/", name=REGISTRATION_NAME, Forwarded="for=203.0.113.9",
+                    traceparent=f"00-{'a' * 32}-{'b' * 16}-01",
+                )  # fmt: skip
+                assert shown == (200, f"{REGISTRATION_NAME} None None".encode())
                 assert (
                     _redirect(http, REGISTRATION_NAME) == f"https://{REGISTRATION_NAME}/signin?a=b"
                 )

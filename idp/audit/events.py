@@ -15,6 +15,7 @@ from idp.models import Event
 from idp.policy.addresses import network_of
 from idp.sampling import MOST, Kind
 from idp.transaction import UnitOfWork
+from service_base import request_ids
 
 if TYPE_CHECKING:
     from idp.models.records import AnyAccount, AnyClient, AnySession
@@ -52,6 +53,8 @@ def record(
         "client_id": client.client_id if client else None,
         "account_id": account.id if account else None,
     }
+    if account:
+        request_ids.concerns(account.subject)
     outcome = "refused" if reason else "ok"
     if not work.is_trial:
         metrics.EVENTS.add(about["name"], outcome, about["reason"] or "")

@@ -80,14 +80,16 @@ def worker(once: bool, interval: float, health_host: str, health_port: int) -> N
     events have separate threads."""
     from idp.cli.worker_parts import THREADS, work_round
     from idp.foundation import log_accepted_risks
-    from service_base import garbage, metrics
+    from service_base import garbage, metrics, tracing
     from service_base.monitoring_port import answering
     from service_base.worker_threads import WorkerThreads
 
     if health_port:
         metrics.enable("gateway")
-    runtime = connect().runtime
+    base = connect()
+    runtime = base.runtime
     log_accepted_risks(runtime.settings)
+    tracing.start("ieso-gateway-worker", base.engine)
     if once:
         work_round(runtime)
         return

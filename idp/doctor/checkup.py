@@ -28,6 +28,7 @@ CHECKS: Mapping[str, Check] = {
     "redis": reach_checks.check_redis,
     "mail": reach_checks.check_mail,
     "text-messages": reach_checks.check_text_messages,
+    "traces": reach_checks.check_traces,
     "tls": reach_checks.check_tls,
     "discovery": reach_checks.check_discovery,
     "forward-auth": reach_checks.check_forward_auth,

@@ -13,6 +13,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
 
 from idp.doctor.findings import Finding, Installation, fault, ok, skipped, warning
+from service_base import tracing
 from service_base.smtp import connected
 
 TIMEOUT = 5.0
@@ -55,6 +56,18 @@ def ask(issuer: str, path: str) -> Answer:
         return Answer(answer.status, headers, answer.read(MOST_BYTES), expires_at)
     finally:
         connection.close()
+
+
+def check_traces(installation: Installation) -> Iterator[Finding]:
+    """The collector takes spans: it gets a message without any."""
+    if not tracing.is_wanted(installation.environ):
+        yield skipped("no traces are sent: OTEL_EXPORTER_OTLP_ENDPOINT is not set")
+        return
+    reason = tracing.fault(installation.environ) or tracing.try_collector(TIMEOUT)
+    if reason:
+        yield fault(f"no traces are sent: {reason}", "Correct it: docs/operations.md, Traces.")
+        return
+    yield ok("the collector takes traces")
 
 
 def check_redis(installation: Installation) -> Iterator[Finding]:

@@ -19,9 +19,9 @@ from sqlalchemy import case, or_, select, update
 from idp import metrics
 from idp.errors import ConfigurationError
 from idp.messages.message_kinds import CODES, LINKS, MessageKind
-from idp.models import MessageChannel, MessageState, OutboxMessage
+from idp.models import Account, MessageChannel, MessageState, OutboxMessage
 from idp.transaction import Runtime, UnitOfWork, committing
-from service_base import logs
+from service_base import logs, tracing
 
 #: Sends a message of one channel; raises if the attempt can be repeated.
 Sender = Callable[[Runtime, OutboxMessage], None]
@@ -55,11 +55,29 @@ def deliver_due(
             row = _claim(work, senders, lease_seconds, kinds)
         if row is None:
             break
-        fault = _send(runtime, senders[MessageChannel(row.channel)], row)
-        with committing(runtime.work()) as work:
-            _record_outcome(work, row.id, row.attempts, fault)
+        _deliver(runtime, senders[MessageChannel(row.channel)], row)
         tried += 1
     return tried
+
+
+def _deliver(runtime: Runtime, sender: Sender, row: OutboxMessage) -> None:
+    """One attempt, for the request that left the message."""
+    about: dict[str, str | int] = {"message.kind": row.kind, "message.attempt": row.attempts}
+    with tracing.working(f"deliver {row.channel}", row.traceparent, about) as ids:
+        fault = _send(runtime, sender, row)
+        if fault is not None:
+            tracing.failed(fault)
+        with committing(runtime.work()) as work:
+            if (subject := _subject(work, row)) is not None:
+                ids.concerns(subject)
+            _record_outcome(work, row.id, row.attempts, fault)
+
+
+def _subject(work: UnitOfWork, row: OutboxMessage) -> str | None:
+    """The account of the message, for the log."""
+    if row.account_id is None:
+        return None
+    return work.db.scalar(select(Account.subject).where(Account.id == row.account_id))
 
 
 def _claim(

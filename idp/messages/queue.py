@@ -12,6 +12,7 @@ from idp.models import Account, MessageChannel, MessageState, OutboxMessage, Per
 from idp.policy.email_address import BadAddress, stored_address
 from idp.policy.event_types import RETENTION
 from idp.transaction import UnitOfWork
+from service_base import request_ids
 
 if TYPE_CHECKING:
     from idp.messages.rendering import RenderedMessage
@@ -104,6 +105,7 @@ def _add(
         attempts=0,
         next_attempt_at=work.now,
         created_at=work.now,
+        traceparent=request_ids.traceparent(),
     )
     work.db.add(message)
     return message

@@ -302,6 +302,8 @@ class RecoveryRequest(Base):
     ip: Mapped[str | None] = mapped_column(String(45))
     user_agent: Mapped[str | None] = mapped_column(String(400))
     request_id: Mapped[str | None] = mapped_column(String(40))
+    #: The request as W3C Trace Context names it.
+    traceparent: Mapped[str | None] = mapped_column(String(55))
     created_at: Mapped[datetime]
     processed_at: Mapped[datetime | None]
 

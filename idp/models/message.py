@@ -55,6 +55,8 @@ class OutboxMessage(Base):
     next_attempt_at: Mapped[datetime]
     leased_until: Mapped[datetime | None]
     last_error: Mapped[str | None] = mapped_column(String(500))
+    #: The request that left it (W3C Trace Context); None if none did.
+    traceparent: Mapped[str | None] = mapped_column(String(55))
     created_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
 

@@ -20,6 +20,7 @@ from idp.oidc.claims import HeldGroup, Subject
 from idp.oidc.jwks import BadToken, KeyRing
 from idp.policy.registered_values import CERTIFICATE
 from idp.transaction import UnitOfWork
+from service_base import request_ids
 
 ACCESS = "at+jwt"
 #: RFC 8693 section 3.
@@ -159,6 +160,8 @@ def find_active_access_token(
     row = access_tokens.find(work, handles) if handles else None
     if row is None or not access_tokens.is_active(work, row):
         return None
+    if (account := row.grant.account) is not None:
+        request_ids.concerns(account.subject)
     # The revision is known only now. The key may have been revoked since it was read.
     is_current = token.count(".") != 2 or ring.publishes_key_of(work, token, ACCESS)
     return row if is_current else None

@@ -25,7 +25,7 @@ from idp.policy.names import MAX_NAME
 from idp.recovery.recovery_refusals import OF_STATE, RecoveryRefusal
 from idp.session import failed_attempts
 from idp.transaction import UnitOfWork, spend_once
-from service_base import logs
+from service_base import logs, request_ids, tracing
 
 log = logs.Logger("gateway.recovery")
 
@@ -62,6 +62,7 @@ def request_recovery(work: UnitOfWork, goal: Goal, channel: Channel, typed: str)
             ip=work.origin.ip,
             user_agent=work.origin.user_agent,
             request_id=work.origin.request_id,
+            traceparent=request_ids.traceparent(),
             created_at=work.now,
         )
     )
@@ -81,27 +82,32 @@ def process_next(work: UnitOfWork) -> bool:
     if row is None:
         return False
     if spend_once(work, row, RecoveryRequest.processed_at):
-        work.origin = with_changes(
-            work.origin, ip=row.ip, user_agent=row.user_agent, request_id=row.request_id
-        )
-        account = accounts.find_for_sign_in(work, work.vault.decrypt(row.typed_sealed))
-        try:
-            with work.db.begin_nested():
-                refusal = _respond(work, row, account)
-        except Exception as error:
-            # Whatever is wrong with this account, the requests behind it are processed.
-            log.error("recovery_failed", request=row.id, error=type(error).__name__)
-            refusal = RecoveryRefusal.FAILED
-        events.record(
-            work,
-            RECORDED_AS[Goal(row.goal)],
-            reason=refusal,
-            account=account,
-            # Anybody can ask in any name, so requests that send nothing are sampled.
-            proved=refusal is None,
-            channel=row.channel,
-        )
+        with tracing.working(f"recover {row.goal}", row.traceparent):
+            _process(work, row)
     return True
+
+
+def _process(work: UnitOfWork, row: RecoveryRequest) -> None:
+    work.origin = with_changes(
+        work.origin, ip=row.ip, user_agent=row.user_agent, request_id=row.request_id
+    )
+    account = accounts.find_for_sign_in(work, work.vault.decrypt(row.typed_sealed))
+    try:
+        with work.db.begin_nested():
+            refusal = _respond(work, row, account)
+    except Exception as error:
+        # Whatever is wrong with this account, the requests behind it are processed.
+        log.error("recovery_failed", request=row.id, error=type(error).__name__)
+        refusal = RecoveryRefusal.FAILED
+    events.record(
+        work,
+        RECORDED_AS[Goal(row.goal)],
+        reason=refusal,
+        account=account,
+        # Anybody can ask in any name, so requests that send nothing are sampled.
+        proved=refusal is None,
+        channel=row.channel,
+    )
 
 
 def _respond(work: UnitOfWork, row: RecoveryRequest, account: Account | None) -> StrEnum | None:

@@ -20,13 +20,13 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from idp.app import create_app
+from idp.app import create_app, start_tracing
 from idp.credentials.hashing import HashingLimiter
 from idp.foundation import log_accepted_risks
 from idp.serving import metric_sources
 from idp.serving.asgi_adapter import AsgiAdapter
 from idp.settings import Settings
-from service_base import garbage, metrics_process, processors
+from service_base import garbage, logs, metrics_process, processors
 
 #: The first part of the names of metrics.
 NAMESPACE = "gateway"
@@ -96,6 +96,7 @@ def _server(options: Options, log_level: str) -> Any:
         workers_kill_timeout=options.stop_seconds,
         log_access=False,
         log_level=LogLevels(log_level.lower()),
+        log_dictconfig=logs.OF_SERVER,
     )
 
 
@@ -132,4 +133,6 @@ class Loader:
         # With 5 ms, a thread that comes back from the database waits longer for the interpreter
         # than for the database.
         sys.setswitchinterval(SWITCH_SECONDS)
-        return self.loaded or load(self.options)
+        front = self.loaded or load(self.options)
+        start_tracing(front.app)
+        return front

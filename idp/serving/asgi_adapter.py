@@ -17,7 +17,7 @@ from idp.serving.environ import environ_of
 from idp.serving.exchange import Answer, RequestRun, Send, answer_of
 from idp.serving.refusals import Refusals, RefusedRequest
 from idp.serving.thread_pools import Job, ThreadPools
-from service_base import logs
+from service_base import logs, request_ids
 
 log = logs.Logger("gateway.request")
 #: Seconds before a request looks whether its client is still there.
@@ -35,7 +35,7 @@ class AsgiAdapter:
     def __init__(
         self, app: Flask, *, threads: int, spare: int = 0, bounds: Bounds | None = None
     ) -> None:
-        self._app, self._bounds = app, bounds or Bounds()
+        self.app, self._bounds = app, bounds or Bounds()
         self._pools = ThreadPools(threads, spare, self._bounds.waiting)
         self._intake = BodyReader(self._bounds)
         self._refusals = Refusals(app)
@@ -59,7 +59,7 @@ class AsgiAdapter:
         if not (announced := _announced(scope["headers"])):
             await self._exchange(scope, receive, send, b"")
             return
-        usual = self._app.config["MAX_CONTENT_LENGTH"]
+        usual = self.app.config["MAX_CONTENT_LENGTH"]
         limit = self._limits.get(scope["path"].rstrip("/"), usual)
         if announced > limit:
             await self._exchange(scope, receive, send, None, limit)
@@ -81,7 +81,7 @@ class AsgiAdapter:
         if (kept := self._kept.answer(environ)) is not None:
             await answer_of(kept.status, kept.headers, kept.body).send(send)
             return
-        exchange = RequestRun(self._app, environ, send, self._bounds.send_seconds)
+        exchange = RequestRun(self.app, environ, send, self._bounds.send_seconds)
         job = self._pools.of(scope["method"], scope["path"]).submit(exchange.run)
         answer = await self._wait(job, exchange, receive if body is not None else _never)
         if answer:
@@ -162,10 +162,12 @@ async def _never() -> dict[str, Any]:
 def _log(
     scope: dict[str, Any], status: int, reason: str, started: float, trusted: tuple[str, ...]
 ) -> None:
-    """Log the request as the application does: the path without its query (N69). Count it."""
+    """Log the request as the application does: the path without its query (N69). Count it. Its ids
+    are new: a proxy is not asked for those of what is refused."""
     metrics.UNSERVED.add(reason)
     log.info(
         "request",
+        **request_ids.of_request(None).in_line(),
         method=scope["method"],
         path=scope["path"],
         status=status,

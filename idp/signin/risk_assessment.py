@@ -66,7 +66,7 @@ def evaluate(
     try:
         risk: Risk | None = _assess(work, account, known, cookie)
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-        log.error("risk_failed", account=account.id, error=type(error).__name__)
+        log.error("risk_failed", account=account.subject, error=type(error).__name__)
         risk = None
     browser = Browser(
         is_remembered=browsers.is_remembered(work, known),

@@ -171,7 +171,7 @@ def _refused(error: ServiceError) -> Response:
     if status is None:
         return _unexpected(error)
     request_metrics.REFUSALS.add(type(error).__name__)
-    log.warning("refused", code=error.code, reason=error.detail, request_id=g.get("request_id"))
+    log.warning("refused", code=error.code, reason=error.detail)
     return answer(status)
 
 
@@ -182,21 +182,21 @@ def _oauth(error: OAuth2Error) -> Response:
 
 def _overloaded(error: Overloaded) -> Response:
     request_metrics.FAULTS.add("overloaded")
-    log.warning("overloaded", reason=error.detail, request_id=g.get("request_id"))
+    log.warning("overloaded", reason=error.detail)
     return answer(503, [("Retry-After", "5")])
 
 
 def _unavailable(error: Exception) -> Response:
     reason = str(getattr(error, "orig", error))
     request_metrics.FAULTS.add("database_unavailable")
-    log.error("database_unavailable", reason=reason, request_id=g.get("request_id"))
+    log.error("database_unavailable", reason=reason)
     _without_database()
     return answer(503, [("Retry-After", "5")])
 
 
 def _unexpected(error: Exception) -> Response:
     request_metrics.FAULTS.add("unexpected")
-    log.error("unexpected", request_id=g.get("request_id"), exc_info=error)
+    log.error("unexpected", exc_info=error)
     _without_database()
     return answer(500)
 

@@ -17,6 +17,8 @@ from hosted_pages import response_headers
 from idp.policy.addresses import client_address
 from idp.settings import Settings
 from idp.web import request_log, security
+from service_base import request_ids
+from service_base.request_ids import RequestIds
 
 #: The paths, and their endpoints.
 PATHS = {
@@ -95,16 +97,23 @@ class KeptDocuments:
         match = environ.get("HTTP_IF_NONE_MATCH")
         if match not in (None, document.etag):
             return None
-        started, request_id = time.perf_counter(), security.new_request_id()
+        started = time.perf_counter()
+        ids = request_ids.of_request(
+            request_ids.trusted_traceparent(
+                environ.get("HTTP_TRACEPARENT"),
+                environ.get("REMOTE_ADDR", ""),
+                self._settings.trusted_proxies,
+            )
+        )
         policy = response_headers.policy(response_headers.new_nonce())
-        headers = [*document.headers, (CSP, policy), (REQUEST_ID, request_id)]
+        headers = [*document.headers, (CSP, policy), (REQUEST_ID, ids.request_id)]
         found = KeptAnswer("200 OK", headers, document.body)
         if match is not None:
             rest = [pair for pair in headers if pair[0] not in _OF_BODY]
             found = KeptAnswer("304 NOT MODIFIED", rest, b"")
         elif environ["REQUEST_METHOD"] == "HEAD":
             found = KeptAnswer(found.status, headers, b"")
-        self._log(environ, found, request_id, started)
+        self._log(environ, found, ids, started)
         return found
 
     def _is_plain(self, environ: Environ) -> bool:
@@ -150,10 +159,10 @@ class KeptDocuments:
         if "set-cookie" not in known and self._is_current(path, document):
             self._documents[path] = document
 
-    def _log(self, environ: Environ, found: KeptAnswer, request_id: str, started: float) -> None:
+    def _log(self, environ: Environ, found: KeptAnswer, ids: RequestIds, started: float) -> None:
         peer, forwarded = environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", "")
         request_log.write(
-            request_id=request_id,
+            ids=ids,
             endpoint=PATHS[environ["PATH_INFO"]],
             method=environ["REQUEST_METHOD"],
             path=environ["PATH_INFO"],

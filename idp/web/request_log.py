@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 
 from service_base import logs, request_metrics
+from service_base.request_ids import RequestIds
 
 LOGGER = "gateway.request"
 
 
 def write(
     *,
-    request_id: str | None,
+    ids: RequestIds | None,
     endpoint: str | None,
     method: str,
     path: str,
@@ -27,7 +28,7 @@ def write(
         LOGGER,
         "request",
         {
-            "request_id": request_id,
+            **(ids.in_line() if ids is not None else {}),
             "method": method,
             "path": path,
             "status": status,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 import time
 
 from flask import Flask, Response, abort, g, request
@@ -12,6 +11,8 @@ from hosted_pages import response_headers
 from idp import current
 from idp.settings import Settings
 from idp.web import request_log
+from service_base import request_ids, tracing
+from service_base.request_ids import RequestIds
 
 #: Documents that may be cached; everything else says no-store.
 CACHEABLE = response_headers.CACHEABLE | {
@@ -30,11 +31,14 @@ _PORT = re.compile(r":[0-9]+$")
 
 
 def install(app: Flask, settings: Settings) -> None:
-    """Request ids, one log line a request, and the security headers of every answer."""
+    """Ids and span of a request, its log line, and the security headers of every answer."""
 
     @app.before_request
     def begin() -> None:
-        g.request_id = new_request_id()
+        sent = request.environ.get("HTTP_TRACEPARENT")
+        traceparent = current.trusted_traceparent(sent) if sent is not None else None
+        ids = tracing.begin_request(request.method, traceparent)
+        g.request_id = ids.request_id
         response_headers.begin()
         g.started = time.perf_counter()
         if not is_ours(request.host, settings):
@@ -43,13 +47,15 @@ def install(app: Flask, settings: Settings) -> None:
     @app.after_request
     def finish(response: Response) -> Response:
         _headers(response, settings)
-        _log(response)
+        ids = request_ids.current()
+        _log(response, ids)
+        request_ids.end()
+        if ids is not None and ids.span is not None:
+            rule = request.url_rule
+            tracing.end_request(
+                ids, request.method, rule.rule if rule else None, response.status_code
+            )
         return response
-
-
-def new_request_id() -> str:
-    """An id for the log, the audit trail and error pages."""
-    return secrets.token_hex(8)
 
 
 def is_ours(host: str, settings: Settings) -> bool:
@@ -73,9 +79,9 @@ def _headers(response: Response, settings: Settings) -> None:
     )
 
 
-def _log(response: Response) -> None:
+def _log(response: Response, ids: RequestIds | None) -> None:
     request_log.write(
-        request_id=g.get("request_id"),
+        ids=ids,
         endpoint=request.endpoint,
         method=request.method,
         path=request.path,

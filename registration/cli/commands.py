@@ -207,13 +207,14 @@ def worker(once: bool, interval: float, health_host: str, health_port: int) -> N
     It pushes accounts to the gateway, sends e-mail and seals the history. Each has its own
     thread."""
     from registration.worker import PARTS, THREADS
-    from service_base import garbage, metrics
+    from service_base import garbage, metrics, tracing
     from service_base.monitoring_port import answering
     from service_base.worker_threads import WorkerThreads, work_through
 
     if health_port:
         metrics.enable("registration")
     with opened() as runtime:
+        tracing.start("ieso-registration-worker", runtime.engine)
         if once:
             work_through(runtime, PARTS)
             return

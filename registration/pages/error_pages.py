@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, g, render_template
+from flask import Flask, Response, render_template
 from werkzeug.exceptions import HTTPException
 
 from hosted_pages.status_texts import TEXTS
@@ -55,18 +55,18 @@ def _refused(error: ServiceError) -> Response:
     """A refusal of a service or of the database: nothing of the change was kept."""
     status = next((code for kind, code in STATUSES.items() if isinstance(error, kind)), 403)
     request_metrics.REFUSALS.add(type(error).__name__)
-    log.warning("refused", code=error.code, reason=error.detail, request_id=g.get("request_id"))
+    log.warning("refused", code=error.code, reason=error.detail)
     return page(status, error.code)
 
 
 def _unavailable(error: Exception) -> Response:
     reason = str(getattr(error, "orig", error))
     request_metrics.FAULTS.add("database_unavailable")
-    log.error("database_unavailable", reason=reason, request_id=g.get("request_id"))
+    log.error("database_unavailable", reason=reason)
     return page(503)
 
 
 def _unexpected(error: Exception) -> Response:
     request_metrics.FAULTS.add("unexpected")
-    log.exception("unexpected", exc_info=error, request_id=g.get("request_id"))
+    log.exception("unexpected", exc_info=error)
     return page(500)

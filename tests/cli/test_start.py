@@ -16,7 +16,8 @@ from tests.world import World, environ_of
 WEB = {
     "alembic", "authlib", "babel", "flask", "flask_babel", "flask_limiter", "flask_sqlalchemy",
     "flask_wtf", "granian", "jinja2", "werkzeug",
-    "holidays", "idp.app", "idp.oidc", "idp.web", "limits", "phonenumbers", "pydantic",
+    "holidays", "idp.app", "idp.oidc", "idp.web", "limits", "opentelemetry", "phonenumbers",
+    "pydantic",
     "prometheus_client", "registration_bridge", "requests", "rich", "scim2_flask", "scim2_models",
     "scim2_server", "segno", "structlog", "ua_parser", "webauthn",
 }  # fmt: skip
@@ -140,5 +141,8 @@ def test_the_worker_loads_no_pages(world: World) -> None:
 
 
 def test_any_wsgi_server_can_serve_the_gateway(world: World) -> None:
-    """``wsgi:app``, wired from the environment."""
-    assert "wsgi" in loaded(world, WSGI, world.settings.issuer)
+    """``wsgi:app``, wired from the environment. Without a collector, nothing of OpenTelemetry is
+    loaded."""
+    found = loaded(world, WSGI, world.settings.issuer)
+    assert "wsgi" in found
+    assert not [name for name in found if name.startswith("opentelemetry")]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 from idp.directory import accounts, activation
 from idp.models import AccountState
 from idp.policy.console import ConsoleRole
+from service_base import logs
 from tests.console.desk import Desk
 from tests.factor_steps import add_sent, set_up_app
+from tests.scim.pusher import USERS, Pusher, user
 from tests.world import NEW_PASSWORD, PASSWORD, VERIFIER, Browser, World, hidden_fields
 
 HOSTILE = [
@@ -155,16 +157,14 @@ def test_n87_large_bodies_are_refused(
 
 
 @pytest.fixture
-def log_lines() -> io.StringIO:
-    """What the application writes to its log, as written."""
+def log_lines(world: World) -> Iterator[io.StringIO]:
+    """What the application writes to its log at its lowest level, as written."""
+    logs.configure("DEBUG")
     stream = io.StringIO()
-    handler = logging.getLogger().handlers[-1]
-    for candidate in logging.getLogger().handlers:
-        if type(candidate) is logging.StreamHandler:
-            handler = candidate
-    assert isinstance(handler, logging.StreamHandler)
+    (handler,) = logs._handlers
     handler.setStream(stream)
-    return stream
+    yield stream
+    logs.configure(world.settings.log_level)
 
 
 HOSTILE_TEXT = 'x\r\n{"event":"forged"}\x1b[31m"},{"a":"\u2028'
@@ -196,8 +196,12 @@ def test_n83_one_event_is_one_json_line(world: World, log_lines: io.StringIO) ->
 
 def test_n84_entered_secrets_are_not_stored_or_logged(world: World, log_lines: io.StringIO) -> None:
     """N84: password, code, tokens, cookie, client secret and link, after each was used, are in no
-    log, no event, no page but their own, and not in the database's plain text."""
-    rp, username = world.relying_party(), world.account()
+    log, no event, no page but their own, and not in the database's plain text. Each line of the log
+    has the ids of its request."""
+    rp = world.relying_party(
+        grant_types=("authorization_code", "refresh_token", "client_credentials")
+    )
+    username = world.account()
     pending = world.account(state=AccountState.PENDING)
     with world.work() as work:
         link = activation.invite(work, accounts.by_username(work, pending)).split("token=")[1]
@@ -233,6 +237,11 @@ def test_n84_entered_secrets_are_not_stored_or_logged(world: World, log_lines: i
     world.browser().get(f"/recover/not-me?token={disown}")
     temporary = Desk.of(world).temporary_password(username)
     world.browser().sign_in(username, temporary)
+    own_token = (world.post(rp, grant_type="client_credentials").json or {})["access_token"]
+    pusher = Pusher.of(world)
+    assert pusher.send("POST", USERS, user()).status_code == 201
+    world.run_worker()
+    invited = re.findall(r"activate\?token=([\w-]+)", world.mails("account_created")[-1].text)[0]
     canaries = {
         "password": PASSWORD,
         "new password": NEW_PASSWORD,
@@ -253,14 +262,24 @@ def test_n84_entered_secrets_are_not_stored_or_logged(world: World, log_lines: i
         "temporary password": temporary,
         "client secret": rp.secret,
         "link": link,
+        "link of a push": invited,
+        "token of a pusher": pusher.token,
+        "token by client credentials": own_token,
         "access token": tokens["access_token"],
         "id token": tokens["id_token"],
         "refresh token": tokens["refresh_token"],
         "successor": fresh["refresh_token"],
     }
+    lines = [json.loads(line) for line in log_lines.getvalue().splitlines()]
+    named = {line.get("account") for line in lines}
+    for line in lines:
+        assert re.fullmatch("[0-9a-f]{32}", line["trace_id"]), line
+        is_of_request = line["logger"] not in ("worker", "gateway.outbox")
+        assert not is_of_request or re.fullmatch("[0-9a-f]{16}", line["request_id"]), line
     with world.work() as work:
         from idp.audit import trail
 
+        known = {name: accounts.by_username(work, name).subject for name in (username, pending)}
         places = {"log": log_lines.getvalue(), "trail": "\n".join(trail.export(work))}
     if world.settings.database_url.startswith("sqlite"):
         path = Path(world.settings.database_url.removeprefix("sqlite:///"))
@@ -269,3 +288,5 @@ def test_n84_entered_secrets_are_not_stored_or_logged(world: World, log_lines: i
     found = [(name, place) for name, value in canaries.items() for place, text in places.items()
              if value in text]  # fmt: skip
     assert found == []
+    assert named >= set(known.values())
+    assert not [name for name in known if name in places["log"]]
