@@ -10,7 +10,8 @@ from datetime import datetime
 
 from sqlalchemy import or_, select
 
-from idp.audit import chain
+from idp.audit import chain, events
+from idp.audit.actions import AlarmReason, AuditAction
 from idp.audit.chain import SealStatus
 from idp.models import ChainHead, Event
 from idp.transaction import UnitOfWork
@@ -79,6 +80,18 @@ def verify(work: UnitOfWork, *, after: int = 0, limit: int | None = None) -> Ver
         chain.oldest_unsealed_at(work),
     )
     return found
+
+
+def record(work: UnitOfWork, found: VerificationResult) -> None:
+    """Record a verification. One with faults raises the alarm."""
+    events.record(
+        work,
+        AuditAction.TRAIL_VERIFIED,
+        reason=None if found.is_intact else AlarmReason.BROKEN,
+        first=found.first,
+        last=found.last,
+        faults=dict(found.faults),
+    )
 
 
 def _walk(work: UnitOfWork, found: VerificationResult, after: int) -> str | None:

@@ -29,7 +29,8 @@ def verify(key_files: tuple[Path, ...], as_json: bool) -> None:
     """Verify the integrity of the audit log.
 
     Reports records that are forged, missing, changed, not sealed yet, or sealed with an unknown
-    key. The exit code is 1 if there are faults."""
+    key, and records the result, which raises the alert of a broken audit log. The exit code is 1 if
+    there are faults."""
     from idp.audit import chain, verification
     from idp.vault import Vault
 
@@ -40,6 +41,7 @@ def verify(key_files: tuple[Path, ...], as_json: bool) -> None:
     with unit_of_work(runtime) as work:
         work.vault = Vault(replace(work.settings, audit_keys=work.settings.audit_keys + keys))
         found = verification.verify(work)
+        verification.record(work, found)
     if as_json:
         show_json(
             {

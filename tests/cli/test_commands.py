@@ -179,6 +179,9 @@ def test_the_chain_is_verified_and_a_changed_record_is_found(run: Any, world: Wo
     text = run("audit", "verify")
     assert text.exit_code == 1
     assert text.stderr.startswith("Integrity check failed: changed 1.\nrecord 1 (event ")
+    # The alert of a broken trail reads these records.
+    assert [event.reason for event in world.events("trail.verified")] == [None, *["broken"] * 2]
+    assert world.events("trail.verified")[-1].data["faults"] == {"changed": 1}
 
 
 def test_the_chain_is_verified_with_an_earlier_key(

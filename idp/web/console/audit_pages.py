@@ -11,7 +11,7 @@ from hosted_pages.csv_files import csv_lines
 from idp import current
 from idp.audit import events, verification
 from idp.audit import trail as service
-from idp.audit.actions import AlarmReason, AuditAction
+from idp.audit.actions import AuditAction
 from idp.audit.trail import EventFilter
 from idp.clients import registry
 from idp.list_pages import ListPage
@@ -100,12 +100,5 @@ def verify_trail() -> BaseResponse:
     with the others."""
     work = current.work()
     found = verification.verify(work, after=forms.number("after"), limit=STEP)
-    events.record(
-        work,
-        AuditAction.TRAIL_VERIFIED,
-        reason=None if found.is_intact else AlarmReason.BROKEN,
-        first=found.first,
-        last=found.last,
-        faults=dict(found.faults),
-    )
+    verification.record(work, found)
     return Response(render_template("console/integrity.html", proof=found))
