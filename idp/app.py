@@ -194,6 +194,10 @@ def _routes(app: Flask, settings: Settings, csrf: CSRFProtect) -> None:
     app.register_blueprint(profile.blueprint())
     app.register_blueprint(console.blueprint())
     app.register_blueprint(pages.blueprint(demo=settings.demo))
+    if settings.demo and settings.demo_folder:
+        from idp.demo import tour_page
+
+        app.register_blueprint(tour_page.blueprint())
     app.register_blueprint(forward_auth.blueprint())
     bridge.install(app)
     csrf.exempt(app.blueprints["scim"])

@@ -39,6 +39,9 @@ class Installation:
     log_level: str = setting("INFO", "DEBUG, INFO, WARNING or ERROR")
     debug: bool = setting(False, "show tracebacks; refused in production")
     demo: bool = setting(False, "demonstration pages; refused in production")
+    demo_folder: str = setting(
+        "", "folder of the demonstration, whose guided tour shows passwords; empty: no tour"
+    )
     accepted_risks: tuple[str, ...] = setting(
         (), "settings that may be unsafe in production, e.g. database_url,lockout_failures"
     )

@@ -181,6 +181,8 @@ def _faults(settings: Settings) -> Iterator[str]:
     if 0 < len(settings.pairwise_secret) < MIN_SECRET_LENGTH:
         yield f"IDP_PAIRWISE_SECRET is shorter than {MIN_SECRET_LENGTH} characters"
     yield from _url_faults(settings)
+    if settings.demo_folder and not (settings.demo and settings.is_loopback_http):
+        yield "IDP_DEMO_FOLDER needs IDP_DEMO and an http issuer of this machine"
     if settings.sms_url and not settings.sms_url.startswith("https://"):
         yield "IDP_SMS_URL must be https"
     yield from _factor_faults(settings)

@@ -170,7 +170,8 @@ def welcome(home: Home) -> None:
     from idp.demo.people import FIGURES
 
     known = home.describe()
-    click.echo(f"\nGateway              {home.issuer}")
+    click.echo(f"\nGuided tour          {home.issuer}/demo/tour (start here)")
+    click.echo(f"Gateway              {home.issuer}")
     operators = ", ".join(figure.username for figure in FIGURES if figure.is_operator)
     click.echo(f"Console              {home.issuer}/console (for {operators})")
     click.echo(f"Outbox               {home.issuer}/demo/outbox (e-mails and verification codes)")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 from joserfc.jwk import ECKey, RSAKey
@@ -21,7 +20,7 @@ from idp.credentials.hashing import PasswordHasher
 from idp.demo.home import Home, make_password, make_totp_secret, write_private
 from idp.demo.people import Figure
 from idp.demo.seed import seed_figure
-from idp.models import Account, AuthMethod, SignIn
+from idp.models import AuthMethod
 from idp.policy.scopes import IDENTITY_SCOPES
 from idp.transaction import Origin, Runtime, UnitOfWork
 
@@ -36,6 +35,7 @@ PERSON = Figure(
     (("EMI Market Data Viewer", "109120"),),
     phone="+1 705 555 0199",
     prefers_app=True,
+    has_signed_in=True,
 )
 #: Has allowed nothing yet, and refuses.
 REFUSER = Figure(
@@ -48,6 +48,7 @@ REFUSER = Figure(
     (("EMI Market Data Viewer", "109120"),),
     phone="+1 705 555 0198",
     prefers_app=True,
+    has_signed_in=True,
 )
 #: The clients of the FAPI plan with the algorithms of their keys. The suite takes private keys.
 FAPI_KEYS = {"conformance-fapi-1": "PS256", "conformance-fapi-2": "ES256"}
@@ -68,7 +69,7 @@ def prepare(runtime: Runtime, hasher: PasswordHasher, home: Home, suite: str) ->
     clients = _clients(f"{suite}/test/a/{ALIAS}", keys)
     with runtime.step(Origin(actor="demo")) as work:
         for person in new:
-            _add_earlier_sign_in(work, seed_figure(work, hasher, person, values))
+            seed_figure(work, hasher, person, values)
         values["initial_token"] = _initial_token(work, values.get("initial_token", ""))
         for client_id, data in clients.items():
             client = registry.find(work, client_id)
@@ -79,17 +80,6 @@ def prepare(runtime: Runtime, hasher: PasswordHasher, home: Home, suite: str) ->
                 registry.update(work, client, data)
         home.store(values)
     write_private(home.folder / "conformance.json", _describe(home, suite, list(clients), values))
-
-
-def _add_earlier_sign_in(work: UnitOfWork, account: Account) -> None:
-    """A month ago, so that the person is not asked for a second factor as one who is new."""
-    at = work.now - timedelta(days=30)
-    work.db.add(
-        SignIn(
-            account_id=account.id, at=at, zone="America/Toronto", ip="127.0.0.1", asn="",
-            country="", family="Chrome", major=1, system="Linux", kind="desktop", counted_at=at,
-        )
-    )  # fmt: skip
 
 
 def _initial_token(work: UnitOfWork, known: str) -> str:

@@ -107,8 +107,13 @@ class Home:
 
     def _own(self) -> dict[str, str]:
         values = self.secrets()
-        proxied = {"IDP_TRUSTED_PROXIES": "127.0.0.0/8,::1/128"} if self.public else {}
-        return proxied | {
+        # Behind a proxy there are no applications, and so no tour.
+        more = (
+            {"IDP_TRUSTED_PROXIES": "127.0.0.0/8,::1/128"}
+            if self.public
+            else {"IDP_DEMO_FOLDER": str(self.folder.resolve())}
+        )
+        return more | {
             "IDP_ENVIRONMENT": "sandbox",
             "IDP_ISSUER": self.issuer,
             "IDP_DATABASE_URL": self.database

@@ -59,6 +59,8 @@ class Figure:
     recovery_phone: str | None = None
     #: The authenticator app comes first at sign-in, instead of codes by mail.
     prefers_app: bool = False
+    #: Signed in a month ago, so that a code is not required of one who is new.
+    has_signed_in: bool = False
 
     @property
     def is_operator(self) -> bool:
@@ -97,6 +99,7 @@ FIGURES = (
         "100232",
         (("CROW Outage Coordinator", "109120"),),
         phone="+1 705 555 0100 ext 7",
+        has_signed_in=True,
     ),
     Figure(
         "settlements_analyst",

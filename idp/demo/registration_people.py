@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from idp.demo.people import Figure
 from registration import catalogue, demo_data
@@ -34,6 +35,7 @@ TIERS = (
 OPERATOR_GROUP, OPERATOR = "Registration Operator", "IESO"
 
 
+@cache
 def figures() -> tuple[Figure, ...]:
     """Their accounts, with the role groups that registration says they have."""
     people = demo_data.packaged().people

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from cryptography.hazmat.primitives.serialization import (
@@ -43,7 +44,7 @@ from idp.errors import ServiceError
 from idp.factors import authenticators
 from idp.machines import registered_networks
 from idp.mfa.assurance import FactorKind
-from idp.models import Account, AccountKind, AccountState
+from idp.models import Account, AccountKind, AccountState, SignIn
 from idp.transaction import Origin, Runtime, UnitOfWork
 
 
@@ -118,7 +119,19 @@ def seed_figure(
         _factors(
             work, account, secrets["totp_secrets"][figure.role], prefers_app=figure.prefers_app
         )
+    if figure.has_signed_in:
+        _add_earlier_sign_in(work, account)
     return account
+
+
+def _add_earlier_sign_in(work: UnitOfWork, account: Account) -> None:
+    at = work.now - timedelta(days=30)
+    work.db.add(
+        SignIn(
+            account_id=account.id, at=at, zone="America/Toronto", ip="127.0.0.1", asn="",
+            country="", family="Chrome", major=1, system="Linux", kind="desktop", counted_at=at,
+        )
+    )  # fmt: skip
 
 
 def _registration_program(work: UnitOfWork) -> None:

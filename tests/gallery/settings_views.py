@@ -9,7 +9,7 @@ from idp.models import AccountKind
 from tests.factor_steps import last_code
 from tests.gallery.recovery_views import ANSWER, WEAK, hidden_link, set_up_views
 from tests.gallery.studio import Studio, View
-from tests.world import KEY, PASSWORD, Browser
+from tests.world import KEY, PASSWORD, Browser, Rp
 
 PROGRAMS = "/settings/programs"
 #: The first parts of the names of these views.
@@ -22,8 +22,11 @@ def views(studio: Studio) -> Iterator[View]:
     yield from _factors(studio)
     yield from _password_and_phone(studio)
     yield from _programs(studio)
-    for name in ("outbox", "components"):
+    for name in ("outbox", "components", "tour"):
         yield View(f"demo/{name}", studio.browser().get(f"/demo/{name}"))
+    machine = Rp(studio.username("machine"), studio.password("machine"), "")
+    studio.world.post(machine, grant_type="client_credentials", resource="mim")
+    yield View("demo/tour-begun", studio.browser().get("/demo/tour"))
 
 
 def _home(studio: Studio) -> Iterator[View]:

@@ -66,6 +66,7 @@ def test_a_safe_production_configuration_starts() -> None:
         ({"issuer": "https://"}, "nothing more"),
         ({"debug": True}, "IDP_DEBUG must be off"),
         ({"demo": True}, "IDP_DEMO must be off"),
+        ({"demo": True, "demo_folder": "demo-data"}, "IDP_DEMO_FOLDER needs"),
         ({"bcrypt_cost": 10}, "IDP_BCRYPT_COST=10 is unsafe in production"),
         ({"bcrypt_cost": 3}, "IDP_BCRYPT_COST must be between 4 and 16"),
         ({"lockout_failures": 1_000_000}, "IDP_LOCKOUT_FAILURES must be between"),
