@@ -409,10 +409,11 @@ def test_lists_write_days_and_markets_in_the_language(site: Site) -> None:
 
 @pytest.mark.parametrize("attested", [True, False])
 def test_tm09_the_attestation_is_stored_with_the_grant(site: Site, attested: bool) -> None:
-    """TM-09: an optional tick on the review."""
+    """TM-09, TM-13: an optional tick on the review, which says how long records are kept."""
     browser = site.browser(RA)
     review = reviewed(browser, BIDS)
     assert 'name="attested"' in review.text
+    assert "Keep the records of your identity checks for seven years." in review.text
     assert confirmed(browser, review, **({"attested": "1"} if attested else {})).status_code == 303
     with site.runtime.work() as work:
         assert work.db.scalars(select(AccessAssignment)).one().is_attested is attested
