@@ -8,6 +8,23 @@ NODE = ".mjs"
 
 
 @dataclass(frozen=True)
+class Pages:
+    """The addresses of a client. Those of the programs here are all the same."""
+
+    signin: str = "/signin"
+    #: Opens with the role group.
+    reader: str = "/reader"
+    #: Needs a role group that the person lacks; without it, another person tries the reader.
+    editor: str = "/editor"
+    #: Says that tokens were renewed; without it, the reader shows a new one.
+    refresh: str = "/refresh"
+    #: Without it, the reader has a link.
+    signout: str = "/signout"
+    #: An API, whose answer is the reader: it answers 401 without a token, and knows no user name.
+    api: str = ""
+
+
+@dataclass(frozen=True)
 class Client:
     """A library and the program in ``clients/`` that uses it."""
 
@@ -26,6 +43,18 @@ class Client:
     backchannel: str = ""
     #: True for a library that asks the frame of session management.
     monitors: bool = False
+    #: The chapter of docs/recipes that is run: its commands, and its files in the folder "recipe".
+    recipe: str = ""
+    #: What of the recipe a trial cannot wait for, and by what it is replaced.
+    hurried: tuple[tuple[str, str], ...] = ()
+    pages: Pages = Pages()
+    #: Packages of npm beside those of pip, packages of Debian, and a program in Go.
+    node_packages: tuple[str, ...] = ()
+    debian: tuple[str, ...] = ()
+    go: str = ""
+    #: Programs of the machine.
+    needs: tuple[str, ...] = ()
+    start_seconds: int = 30
     #: True for a library in the browser: a public client, whose pages have the status as title.
     in_browser: bool = False
 
@@ -36,6 +65,14 @@ class Client:
     @property
     def is_node(self) -> bool:
         return self.program.endswith(NODE)
+
+    @property
+    def pip_packages(self) -> tuple[str, ...]:
+        return () if self.is_node or "mvn" in self.needs else self.packages
+
+    @property
+    def npm_packages(self) -> tuple[str, ...]:
+        return self.packages if self.is_node else self.node_packages
 
 
 CLIENTS = (
@@ -108,5 +145,34 @@ CLIENTS = (
         ("oidc-client-ts@^3.5.0", "esbuild@^0.28.2", "express@^5.3.0"),
         monitors=True,
         in_browser=True,
+    ),
+    Client(
+        "mod_auth_openidc",
+        "mod_auth_openidc.py",
+        recipe="Apache with mod_auth_openidc",
+        packages=(),
+        debian=("libapache2-mod-auth-openidc", "apache2-bin"),
+        hurried=(("TokenBeforeExpiry 60", "TokenBeforeExpiry 600"),),
+        pages=Pages("/minutes/", "/minutes/", editor="", refresh="", signout=""),
+        backchannel="/openid/callback?logout=backchannel",
+    ),
+    Client(
+        "mod_oauth2",
+        "mod_oauth2.py",
+        recipe="An API behind Apache with mod_oauth2",
+        packages=(),
+        debian=("libapache2-mod-oauth2", "libapache2-mod-auth-openidc", "apache2-bin"),
+        refreshes=False,
+        pages=Pages("/tariffs/", "/tariffs/", editor="", signout="", api="/api/"),
+    ),
+    Client(
+        "oauth2-proxy behind nginx",
+        "oauth2_proxy.py",
+        recipe="oauth2-proxy",
+        packages=(),
+        go="github.com/oauth2-proxy/oauth2-proxy/v7@v7.15.6",
+        needs=("nginx",),
+        hurried=(('cookie_refresh = "9m"', 'cookie_refresh = "1s"'),),
+        pages=Pages("/", "/", editor="", refresh="", signout=""),
     ),
 )

@@ -1,8 +1,9 @@
-"""Sign people in to ``gateway demo`` with unmodified client libraries, each in a small program.
+"""Sign people in to ``gateway demo`` with unmodified software, each in a small program.
 
-The libraries are installed from their registries into build/interop. Every program answers at
-/signin, /reader and /editor (pages for one role group each), /refresh and /signout, where its
-library has that.
+The software is installed from its registries into build/interop. Most programs answer at /signin,
+/reader and /editor (pages for one role group each), /refresh and /signout, where their library has
+that. Others run a recipe of docs/recipes as it is written. What this machine lacks is not run; with
+CI set, that is a failure.
 """
 
 from __future__ import annotations
@@ -10,48 +11,43 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyotp
 import yaml
-from playwright.sync_api import Browser, Error, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Error, sync_playwright
 
 from idp.demo.home import Home
+from interop import recipes
 from interop.catalogue import CLIENTS, NODE, Client
+from interop.install import INSTALLED, SEARCHED, Absent, install
+from interop.trial import Failed, Person, Trial
 from tests.gallery.chromium import launch
 from tests.live import free_ports, start_demo
 
 ROOT = Path(__file__).resolve().parents[1]
-INSTALLED = ROOT / "build" / "interop"
 PROGRAMS = Path(__file__).with_name("clients")
 READER, EDITOR = "Interop Reader", "Interop Editor"
 #: People take turns: a code of an authenticator app is accepted once.
 PEOPLE = ("trader", "outage_coordinator", "settlements_analyst")
+PARTICIPANT = "109120"
+#: A client has one port, and two for what is behind it.
+PORTS = 3
 COLUMNS = ("sign-in", "role groups", "refresh", "logout", "back-channel", "frame")
 OK, FAILED, ABSENT = "ok", "failed", "–"
 #: The library ends its own session, and leaves that of the gateway.
 LOCAL = "own session"
-START_SECONDS = 30
-NOTICE_SECONDS = 15
-#: The library asks the frame every two seconds.
-MONITORED_MS = 5_000
-TOTP_SECONDS = 30
 SCOPES = ("openid", "profile", "email", "groups", "offline_access")
-
-
-class Failed(Exception):
-    """A step of a client did not do what it has to."""
 
 
 @dataclass
@@ -63,187 +59,14 @@ class Result:
     steps: dict[str, str] = field(default_factory=lambda: dict.fromkeys(COLUMNS, ABSENT))
     reason: str = ""
 
-
-class Person:
-    """Somebody at a browser who answers the pages of the gateway."""
-
-    def __init__(self, issuer: str, known: dict[str, Any]) -> None:
-        self.username = known["username"]
-        self._issuer = issuer
-        self._password = known["password"]
-        self._totp = pyotp.TOTP(known["totp_secret"])
-        self._spent = 0
-
-    def visit(self, page: Page, address: str) -> int:
-        """Open an address, answer the pages that ask for something, and return the last status."""
-        seen = page.goto(address)
-        for _ in range(6):
-            button = self._button(page)
-            if not button.count():
-                break
-            self._fill(page)
-            with page.expect_navigation() as answered:
-                button.click()
-            # The gateway leads back by a page that goes on by itself.
-            page.wait_for_load_state("networkidle")
-            seen = answered.value
-        return seen.status if seen else 0
-
-    def is_signed_in(self, page: Page) -> bool:
-        """Whether the gateway still knows this browser."""
-        page.goto(f"{self._issuer}/settings")
-        return not page.locator("#password").count()
-
-    def _button(self, page: Page) -> Locator:
-        """The button of a page that asks for something, of the gateway or of a library."""
-        if not page.url.startswith(self._issuer):
-            return page.locator("form button[type=submit]").first
-        name = "Continue"
-        if page.locator("#username").count():
-            name = "Sign in"
-        elif page.get_by_role("heading", name="Sign out of the gateway?").count():
-            name = "Sign out"
-        elif page.get_by_role("button", name="Allow", exact=True).count():
-            name = "Allow"
-        return page.get_by_role("button", name=name, exact=True).first
-
-    def _fill(self, page: Page) -> None:
-        known = {"#username": lambda: self.username, "#password": lambda: self._password}
-        for field_id, value in {**known, "#code": self._code}.items():
-            if page.url.startswith(self._issuer) and page.locator(field_id).count():
-                page.fill(field_id, value())
-
-    def _code(self) -> str:
-        """A code of a step that was not used yet."""
-        while int(time.time()) // TOTP_SECONDS <= self._spent:
-            time.sleep(0.5)
-        self._spent = int(time.time()) // TOTP_SECONDS
-        return self._totp.now()
-
-
-class Trial:
-    """One client, seen from a new browser."""
-
-    def __init__(self, client: Client, base: str, issuer: str, person: Person, page: Page) -> None:
-        self._client = client
-        self._base = base
-        self._issuer = issuer
-        self._person = person
-        self._page = page
+    @property
+    def has_failed(self) -> bool:
+        return FAILED in self.steps.values()
 
     @property
-    def ends_both(self) -> bool:
-        """Whether signing out ends the session of the gateway too."""
-        return self._client.signs_out
-
-    def steps(self) -> Iterator[tuple[str, Callable[[], None]]]:
-        """Every step that the library has, in order."""
-        yield "sign-in", self._sign_in
-        yield "role groups", self._role_groups
-        if self._client.refreshes:
-            yield "refresh", self._refresh
-        if self._client.backchannel:
-            yield "back-channel", self._end_at_the_gateway
-        if self._client.monitors:
-            yield "frame", self._end_in_another_tab
-        yield "logout", self._sign_out
-
-    def _sign_in(self) -> None:
-        self._status("/signin")
-        self._expect("/reader", 200, self._person.username)
-
-    def _role_groups(self) -> None:
-        self._expect("/reader", 200, READER)
-        self._expect("/editor", 403)
-
-    def _refresh(self) -> None:
-        self._expect("/refresh", 200, "refreshed")
-        self._expect("/reader", 200, self._person.username)
-
-    def _end_at_the_gateway(self) -> None:
-        """OpenID Connect Back-Channel Logout 1.0: the client hears of it; then sign in again."""
-        self._person.visit(self._page, f"{self._issuer}/oauth2/v1/logout")
-        end = time.monotonic() + NOTICE_SECONDS
-        while self._status("/reader") != 401:
-            if time.monotonic() > end:
-                raise Failed("still signed in after the session of the gateway ended")
-            time.sleep(0.5)
-        self._sign_in()
-
-    def _end_in_another_tab(self) -> None:
-        """OpenID Connect Session Management 1.0: the page of the client notices the end,
-        and nothing before it; then sign in again."""
-        self._expect("/monitor", 200, "monitoring")
-        self._page.wait_for_timeout(MONITORED_MS)
-        if self._page.title() != "200":
-            raise Failed("the session ended for the client before it did at the gateway")
-        other = self._page.context.new_page()
-        self._person.visit(other, f"{self._issuer}/oauth2/v1/logout")
-        other.close()
-        self._page.wait_for_function("document.title === '401'", timeout=NOTICE_SECONDS * 1000)
-        self._status("/forget")
-        self._sign_in()
-
-    def _sign_out(self) -> None:
-        if not self._person.is_signed_in(self._page):
-            raise Failed("there is no session of the gateway to end")
-        self._status("/signout")
-        if not self._page.url.startswith(self._base):
-            raise Failed(f"signing out ended at {_place(self._page)}")
-        self._expect("/reader", 401)
-        if self._person.is_signed_in(self._page) == self.ends_both:
-            raise Failed("the session of the gateway is not as it should be after signing out")
-
-    def _status(self, path: str) -> int:
-        """Open a page of the client and answer what is asked; where that ended."""
-        status = self._person.visit(self._page, self._base + path)
-        if self._client.in_browser and self._page.url.startswith(self._base):
-            self._page.wait_for_function("document.title")
-            return int(self._page.title())
-        return status
-
-    def _expect(self, path: str, status: int, text: str = "") -> None:
-        seen = self._status(path)
-        if seen != status or text not in self._page.content():
-            raise Failed(f"{path} ended at {_place(self._page)} with {seen}, not {status} {text}")
-
-
-def _place(page: Page) -> str:
-    """An address without its query, which may hold codes and tokens."""
-    return page.url.partition("?")[0]
-
-
-def install(client: Client) -> str:
-    """Install the packages of a client, unless they are there; returns the version of the first."""
-    folder = INSTALLED / client.id
-    folder.mkdir(parents=True, exist_ok=True)
-    wanted = "\n".join(client.packages)
-    mark = folder / "installed.txt"
-    if not mark.exists() or mark.read_text(encoding="utf-8") != wanted:
-        (_install_node if client.is_node else _install_python)(client, folder)
-        mark.write_text(wanted, encoding="utf-8")
-    if client.is_node:
-        name = client.packages[0].rpartition("@")[0]
-        package = folder / "node_modules" / name / "package.json"
-        return str(json.loads(package.read_text(encoding="utf-8"))["version"])
-    name = re.split(r"[\[<>=]", client.packages[0])[0]
-    code = f"from importlib.metadata import version; print(version({name!r}))"
-    return subprocess.run(
-        [folder / "bin/python", "-c", code], check=True, capture_output=True, text=True
-    ).stdout.strip()
-
-
-def _install_python(client: Client, folder: Path) -> None:
-    uv = Path(sys.executable).with_name("uv")
-    subprocess.run([uv, "venv", "--quiet", "--clear", folder], check=True)
-    command = [str(uv), "pip", "install", "--quiet", "--python", str(folder / "bin/python")]
-    subprocess.run([*command, *client.packages], check=True)
-
-
-def _install_node(client: Client, folder: Path) -> None:
-    (folder / "package.json").write_text('{"private": true}', encoding="utf-8")
-    command = ["npm", "install", "--loglevel=error", "--no-audit", "--no-fund", "--prefix"]
-    subprocess.run([*command, str(folder), *client.packages], check=True, stdout=subprocess.DEVNULL)
+    def is_absent(self) -> bool:
+        """Whether this machine lacks what the client needs."""
+        return not self.has_failed and OK not in self.steps.values()
 
 
 def register(
@@ -257,9 +80,33 @@ def register(
         # A client in the browser has no secret.
         made = json.loads(secrets.read_text(encoding="utf-8")) if secrets.exists() else {}
     for person in people:
-        account = ("--account", person.username, "--participant", "109120")
-        _gateway(home, "role-group", "assign", *account, "--role-group", READER)
+        assign(home, person, READER)
     return made
+
+
+def assign(home: Home, person: Person, role_group: str) -> None:
+    """Give a person a role group."""
+    account = ("--account", person.username, "--participant", PARTICIPANT)
+    _gateway(home, "role-group", "assign", *account, "--role-group", role_group)
+
+
+def prepare(client: Client, home: Home, issuer: str, base: str) -> tuple[recipes.Recipe, str]:
+    """Run the commands of a recipe and write its files; returns the recipe and the secret."""
+    recipe = recipes.read(client.recipe)
+    secret = ""
+    for words in recipe.commands:
+        given = [recipes.filled(word, recipe, issuer, base) for word in words]
+        made = json.loads(_gateway(home, *given, "--json"))
+        secret = secret or made.get("client_secret", "")
+    folder = INSTALLED / client.id / "recipe"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, text in recipe.files.items():
+        written = recipes.filled(text, recipe, issuer, base).replace("the-secret", secret)
+        for slow, quick in client.hurried:
+            written = written.replace(slow, quick)
+        (folder / name).write_text(written, encoding="utf-8")
+    return recipe, secret
 
 
 def declaration(clients: dict[str, Client], bases: dict[str, str]) -> str:
@@ -289,14 +136,15 @@ def _declared(client: Client, base: str) -> dict[str, Any]:
     return declared
 
 
-def _gateway(home: Home, *words: str) -> None:
-    """A command of the gateway, as an operator at the terminal."""
+def _gateway(home: Home, *words: str) -> str:
+    """A command of the gateway, as an operator at the terminal; what it prints."""
     command = [sys.executable, "-m", "idp.cli", *words]
     done = subprocess.run(
         command, env=home.environ(), cwd=ROOT, capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise SystemExit(f"gateway {words[0]}: {done.stdout}{done.stderr}")
+    return done.stdout
 
 
 @contextmanager
@@ -304,25 +152,32 @@ def started(client: Client, environ: dict[str, str], log: Path) -> Iterator[None
     """The program of a client, as long as the block runs."""
     folder = INSTALLED / client.id
     program = PROGRAMS / client.program
-    command = [str(folder / "bin/python"), str(program)]
+    python = str(folder / "bin/python") if client.pip_packages else sys.executable
+    command = [python, str(program)]
     if client.is_node:
         # Node.js looks for packages beside the program.
         command = ["node", str(shutil.copy(program, folder / f"program{NODE}"))]
-    inherited = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
+    inherited = {"PATH": SEARCHED, "HOME": os.environ.get("HOME", "")}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=folder, env=inherited | environ, stdout=output, stderr=subprocess.STDOUT
+            command,
+            cwd=folder,
+            env=inherited | environ,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     try:
-        _wait(process, int(environ["PORT"]), log)
+        _wait(process, int(environ["PORT"]), log, client.start_seconds)
         yield
     finally:
-        process.terminate()
-        process.wait(10)
+        # With what it started.
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(20)
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    end = time.monotonic() + START_SECONDS
+def _wait(process: subprocess.Popen[bytes], port: int, log: Path, seconds: int) -> None:
+    end = time.monotonic() + seconds
     while time.monotonic() < end and process.poll() is None:
         try:
             socket.create_connection(("localhost", port), 1).close()
@@ -343,34 +198,46 @@ def attempt(result: Result, trial: Trial) -> None:
 
 def run(clients: dict[str, Client], browser: Browser) -> Iterator[Result]:
     """Run every client against one demo."""
-    port = free_ports(len(clients))
-    bases = {key: f"http://localhost:{port + n}" for n, key in enumerate(clients)}
+    port = free_ports(PORTS * len(clients))
+    bases = {key: f"http://localhost:{port + PORTS * n}" for n, key in enumerate(clients)}
     say("starting the demo")
     with tempfile.TemporaryDirectory() as folder, start_demo(Path(folder)) as demo:
         issuer = demo["issuer"]
         known = {person["role"]: person for person in demo["people"]}
         people = [Person(issuer, known[role]) for role in PEOPLE]
         home = Home(Path(folder), int(issuer.rpartition(":")[2]))
-        secrets = register(clients, bases, home, people)
+        declared = {key: client for key, client in clients.items() if not client.recipe}
+        secrets = register(declared, bases, home, people)
         for number, (key, client) in enumerate(clients.items()):
             say(f"running {client.name}")
             result = Result(client.name)
-            person = people[number % len(people)]
-            environ = {
-                "ISSUER": issuer,
-                "CLIENT_ID": key,
-                "CLIENT_SECRET": secrets.get(key, ""),
-                "BASE_URL": bases[key],
-                "PORT": bases[key].rpartition(":")[2],
-            }
+            person, outsider = (people[(number + n) % len(people)] for n in range(2))
             context = browser.new_context(locale="en-CA")
             context.set_default_timeout(20_000)
             page = context.new_page()
             result.steps["sign-in"] = FAILED
             try:
                 result.version = install(client)
+                environ = {
+                    "ISSUER": issuer,
+                    "CLIENT_ID": key,
+                    "CLIENT_SECRET": secrets.get(key, ""),
+                    "BASE_URL": bases[key],
+                    "PORT": bases[key].rpartition(":")[2],
+                }
+                role_group = READER
+                if client.recipe:
+                    recipe, secret = prepare(client, home, issuer, bases[key])
+                    role_group = recipe.role_group
+                    environ |= {"CLIENT_ID": recipe.client_id, "CLIENT_SECRET": secret}
+                    assign(home, person, role_group)
+                trial = Trial(client, bases[key], issuer, person, outsider, page, role_group)
                 with started(client, environ, INSTALLED / client.id / "program.log"):
-                    attempt(result, Trial(client, bases[key], issuer, person, page))
+                    attempt(result, trial)
+            except Absent as absent:
+                result.steps["sign-in"] = ABSENT
+                result.reason = str(absent)
+                say(f"  {absent}")
             except (Failed, Error, subprocess.CalledProcessError) as error:
                 result.reason = str(error).partition("\n")[0]
                 say(f"  {result.reason}")
@@ -411,7 +278,7 @@ def main() -> None:
         print(json.dumps([asdict(one) for one in results], indent=1, ensure_ascii=False))
     else:
         print(table(results))
-    sys.exit(any(FAILED in one.steps.values() for one in results))
+    sys.exit(any(one.has_failed or (one.is_absent and "CI" in os.environ) for one in results))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import pytest
 
 from idp.declarations import declared_file
 from idp.declarations.declared_fields import Section
+from interop import recipes
 from interop.catalogue import CLIENTS, Client
 from interop.run import PROGRAMS, declaration, table
 
@@ -36,13 +37,13 @@ def test_the_columns_of_the_document_are_those_of_the_runner() -> None:
 
 
 def test_every_program_belongs_to_a_client() -> None:
-    programs = {path.name for path in PROGRAMS.iterdir() if path.is_file()}
+    programs = {path.name for path in PROGRAMS.iterdir() if path.is_file()} - {"__init__.py"}
     assert {client.program for client in CLIENTS} == programs
 
 
 def test_the_gateway_reads_the_declaration_of_all_clients() -> None:
     """RFC 9700 section 2.1.1: all send PKCE, except those whose library cannot."""
-    clients = {client.id: client for client in CLIENTS}
+    clients = {client.id: client for client in CLIENTS if not client.recipe}
     text = declaration(clients, dict.fromkeys(clients, "http://localhost:18000"))
     declared = declared_file.read(text)
     assert declared.faults == []
@@ -50,3 +51,20 @@ def test_the_gateway_reads_the_declaration_of_all_clients() -> None:
     assert {entry.name for entry in entries} == set(clients)
     without_pkce = {entry.name for entry in entries if not entry.values["require_pkce"]}
     assert without_pkce == {"passport-openidconnect"}
+
+
+@pytest.mark.parametrize(
+    "client", [one for one in CLIENTS if one.recipe], ids=lambda client: client.id
+)
+def test_the_recipe_of_the_client_can_be_run(client: Client) -> None:
+    """No placeholder of the document is left, and what a trial cannot wait for is in it."""
+    recipe = recipes.read(client.recipe)
+    assert recipe.commands[0][:2] == ("client", "create")
+    assert recipe.role_group
+    issuer, base = "http://localhost:18100", "http://localhost:18000"
+    texts = [word for words in recipe.commands for word in words] + list(recipe.files.values())
+    run = "\n".join(recipes.filled(text, recipe, issuer, base) for text in texts)
+    assert base in run
+    assert issuer in run
+    assert ".example" not in run
+    assert all(run.count(slow) == 1 for slow, _quick in client.hurried)
