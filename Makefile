@@ -53,7 +53,7 @@ bench: $(VENV)/.test ## Measure the gateway beside other providers, installed in
 faults: $(VENV)/.test $(CATALOGUES) nginx ## Kill, cut, fill and delay what the gateway uses, and look what is left (needs PostgreSQL, Redis, faketime)
 	@$(BIN)/python -m pytest -q tests/faults --faults $(ARGS)
 
-interop: $(VENV)/.test $(CATALOGUES) browser nginx ## Sign in with unmodified client software, installed into build/interop (needs node, go; ARGS="--help" for more)
+interop: $(VENV)/.test $(CATALOGUES) browser nginx ## Sign in with unmodified client software, installed into build/interop (needs node, go, mvn; ARGS="--help" for more)
 	@$(BIN)/python -m interop.run $(ARGS)
 
 screenshots: $(VENV)/.test $(CATALOGUES) browser ## Make pictures of every page in build/screenshots (ARGS="--page console --width 320" for some)

@@ -20,8 +20,12 @@ class Pages:
     refresh: str = "/refresh"
     #: Without it, the reader has a link.
     signout: str = "/signout"
-    #: An API, whose answer is the reader: it answers 401 without a token, and knows no user name.
+    #: Where who is not signed in is led to, unless that is the gateway.
+    login: str = ""
+    #: An API, whose answer is the reader: it answers 401 without a token.
     api: str = ""
+    #: What the reader shows of the person: ``username``, ``email``, or nothing.
+    shows: str = "username"
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,7 @@ CLIENTS = (
         packages=(),
         debian=("libapache2-mod-oauth2", "libapache2-mod-auth-openidc", "apache2-bin"),
         refreshes=False,
-        pages=Pages("/tariffs/", "/tariffs/", editor="", signout="", api="/api/"),
+        pages=Pages("/tariffs/", "/tariffs/", editor="", signout="", api="/api/", shows=""),
     ),
     Client(
         "oauth2-proxy behind nginx",
@@ -174,5 +178,49 @@ CLIENTS = (
         needs=("nginx",),
         hurried=(('cookie_refresh = "9m"', 'cookie_refresh = "1s"'),),
         pages=Pages("/", "/", editor="", refresh="", signout=""),
+    ),
+    Client(
+        "Flask-OIDC",
+        "flask_oidc.py",
+        ("flask-oidc>=2.4", "flask>=3.1.3", "flask-session>=0.8", "cachelib>=0.13"),
+        recipe="Flask with Flask-OIDC",
+        pages=Pages("/rosters", "/rosters", editor="", signout="/"),
+    ),
+    Client(
+        "Flask-AppBuilder",
+        "flask_appbuilder.py",
+        ("flask-appbuilder>=5.3", "authlib>=1.9.10", "requests>=2.32"),
+        recipe="Flask-AppBuilder",
+        refreshes=False,
+        pages=Pages(
+            "/login/ieso",
+            "/dashboard/",
+            editor="",
+            signout="/logout/",
+            login="/login/",
+            shows="email",
+        ),
+    ),
+    Client(
+        "oauthenticator with JupyterHub",
+        "jupyterhub.py",
+        ("oauthenticator>=17.4", "jupyterhub>=6.1.1"),
+        node_packages=("configurable-http-proxy@^5.3.0",),
+        recipe="JupyterHub",
+        hurried=(("auth_refresh_age = 300", "auth_refresh_age = 1"),),
+        pages=Pages(
+            "/hub/person", "/hub/person", editor="", refresh="/hub/refresh", signout="/hub/logout"
+        ),
+        start_seconds=60,
+    ),
+    Client(
+        "Spring Security with Spring Boot",
+        "spring_security.py",
+        ("org.springframework.boot:spring-boot-starter-oauth2-client:3.5.0",),
+        recipe="Spring Security",
+        needs=("java", "mvn"),
+        pages=Pages("/bids", "/bids", editor="", signout="/logout"),
+        backchannel="/logout/connect/back-channel/ieso",
+        start_seconds=600,
     ),
 )

@@ -13,17 +13,17 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import requests
 import yaml
 from playwright.sync_api import Browser, Error, sync_playwright
 
@@ -31,13 +31,12 @@ from idp.demo.home import Home
 from interop import recipes
 from interop.catalogue import CLIENTS, NODE, Client
 from interop.install import INSTALLED, SEARCHED, Absent, install
-from interop.trial import Failed, Person, Trial
+from interop.trial import EDITOR, READER, Failed, Person, Trial
 from tests.gallery.chromium import launch
 from tests.live import free_ports, start_demo
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = Path(__file__).with_name("clients")
-READER, EDITOR = "Interop Reader", "Interop Editor"
 #: People take turns: a code of an authenticator app is accepted once.
 PEOPLE = ("trader", "outage_coordinator", "settlements_analyst")
 PARTICIPANT = "109120"
@@ -47,6 +46,8 @@ COLUMNS = ("sign-in", "role groups", "refresh", "logout", "back-channel", "frame
 OK, FAILED, ABSENT = "ok", "failed", "–"
 #: The library ends its own session, and leaves that of the gateway.
 LOCAL = "own session"
+#: Answers of a program, or of what is before it, that is not ready.
+STARTING = (404, 502, 503)
 SCOPES = ("openid", "profile", "email", "groups", "offline_access")
 
 
@@ -168,23 +169,24 @@ def started(client: Client, environ: dict[str, str], log: Path) -> Iterator[None
             start_new_session=True,
         )
     try:
-        _wait(process, int(environ["PORT"]), log, client.start_seconds)
+        _wait(process, client, environ["BASE_URL"], log)
         yield
     finally:
         # With what it started.
-        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
         process.wait(20)
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path, seconds: int) -> None:
-    end = time.monotonic() + seconds
+def _wait(process: subprocess.Popen[bytes], client: Client, base: str, log: Path) -> None:
+    """Until the program answers, and what is behind it too."""
+    end = time.monotonic() + client.start_seconds
     while time.monotonic() < end and process.poll() is None:
-        try:
-            socket.create_connection(("localhost", port), 1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
+        with suppress(requests.ConnectionError, requests.Timeout):
+            seen = requests.get(base + client.pages.signin, allow_redirects=False, timeout=5)
+            if seen.status_code not in STARTING:
+                return
+        time.sleep(0.2)
     raise Failed(f"the program does not start; see {log}")
 
 
@@ -225,13 +227,11 @@ def run(clients: dict[str, Client], browser: Browser) -> Iterator[Result]:
                     "BASE_URL": bases[key],
                     "PORT": bases[key].rpartition(":")[2],
                 }
-                role_group = READER
                 if client.recipe:
                     recipe, secret = prepare(client, home, issuer, bases[key])
-                    role_group = recipe.role_group
                     environ |= {"CLIENT_ID": recipe.client_id, "CLIENT_SECRET": secret}
-                    assign(home, person, role_group)
-                trial = Trial(client, bases[key], issuer, person, outsider, page, role_group)
+                    assign(home, person, recipe.role_group)
+                trial = Trial(client, bases[key], issuer, person, outsider, page)
                 with started(client, environ, INSTALLED / client.id / "program.log"):
                     attempt(result, trial)
             except Absent as absent:

@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, Page
 
 from interop.catalogue import Client
 
+READER, EDITOR = "Interop Reader", "Interop Editor"
 NOTICE_SECONDS = 15
 #: The library asks the frame every two seconds.
 MONITORED_MS = 5_000
@@ -28,6 +29,7 @@ class Person:
 
     def __init__(self, issuer: str, known: dict[str, Any]) -> None:
         self.username = known["username"]
+        self.email = known["email"]
         self._issuer = issuer
         self._password = known["password"]
         self._totp = pyotp.TOTP(known["totp_secret"])
@@ -95,7 +97,6 @@ class Trial:
         person: Person,
         outsider: Person,
         page: Page,
-        role_group: str,
     ) -> None:
         self._client = client
         self._base = base
@@ -103,7 +104,6 @@ class Trial:
         self._person = person
         self._outsider = outsider
         self._page = page
-        self._role_group = role_group
 
     @property
     def ends_both(self) -> bool:
@@ -129,22 +129,30 @@ class Trial:
         self._expect_reader()
 
     def _expect_reader(self) -> None:
-        shown = self._role_group if self._client.pages.api else self._person.username
-        self._expect(self._client.pages.reader, 200, shown)
+        self._expect(self._client.pages.reader, 200, self._shown_of(self._person))
+
+    def _shown_of(self, person: Person) -> str:
+        """What the reader shows of a person."""
+        name = self._client.pages.shows
+        return str(getattr(person, name)) if name else ""
 
     def _role_groups(self) -> None:
-        self._expect(self._client.pages.reader, 200, self._role_group)
         if self._client.pages.editor:
+            self._expect(self._client.pages.reader, 200, READER)
             self._expect(self._client.pages.editor, 403)
-            return
+        else:
+            self._refuse_outsider()
+
+    def _refuse_outsider(self) -> None:
+        """What opens for the person does not open for another one."""
         context = self._page.context.browser.new_context(locale="en-CA")  # type: ignore[union-attr]
         page = context.new_page()
-        address = self._base + self._client.pages.reader
-        self._outsider.visit(page, address)
-        status = self._outsider.visit(page, address)
+        self._outsider.visit(page, self._base + self._client.pages.signin)
+        status = self._outsider.visit(page, self._base + self._client.pages.reader)
         content, place = page.content(), _place(page)
         context.close()
-        if status != 403 or self._outsider.username in content:
+        shown = self._shown_of(self._outsider)
+        if status != 403 or (shown and shown in content):
             raise Failed(f"a person without the role group ended at {place} with {status}")
 
     def _refresh(self) -> None:
@@ -208,10 +216,13 @@ class Trial:
         return str(self._page.get_attribute("#signout", "href"))
 
     def _is_signed_out(self) -> bool:
-        """Whether the page asks for sign-in: it answers 401, or leads to the gateway."""
+        """Whether the page asks for sign-in: it answers 401, or leads to the gateway or to a page
+        of the client."""
         seen = self._page.goto(self._base + self._client.pages.reader)
         if self._page.url.startswith(self._issuer):
             return self._person.is_asked_to_sign_in(self._page)
+        if login := self._client.pages.login:
+            return self._page.url.startswith(self._base + login)
         return self._said(seen.status if seen else 0) == 401
 
     def _status(self, path: str) -> int:

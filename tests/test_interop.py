@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from idp.declarations import declared_file
 from idp.declarations.declared_fields import Section
-from interop import recipes
+from interop import install, recipes
 from interop.catalogue import CLIENTS, Client
-from interop.run import PROGRAMS, declaration, table
+from interop.run import PROGRAMS, Result, declaration, table
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "interoperability.md"
 EACH = pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.id)
@@ -68,3 +69,14 @@ def test_the_recipe_of_the_client_can_be_run(client: Client) -> None:
     assert issuer in run
     assert ".example" not in run
     assert all(run.count(slow) == 1 for slow, _quick in client.hurried)
+
+
+def test_a_client_whose_tools_are_missing_is_not_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(install, "INSTALLED", tmp_path)
+    client = replace(CLIENTS[0], needs=("a-tool-of-no-machine",))
+    with pytest.raises(install.Absent, match="not run: it needs a-tool-of-no-machine"):
+        install.install(client)
+    result = Result(client.name)
+    assert (result.is_absent, result.has_failed) == (True, False)

@@ -66,7 +66,7 @@ def test_the_recipes_are_those_that_the_documents_name() -> None:
     """A recipe says with what it was run and what was seen."""
     text = (ROOT / DOCUMENTS[0]).read_text(encoding="utf-8")
     parts = text.split("\n## ")[1:]
-    assert len(parts) == 13
+    assert len(parts) == 14
     for part in parts:
         title = part.partition("\n")[0]
         assert "\nRun with " in part, title
