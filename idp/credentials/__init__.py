@@ -14,6 +14,8 @@ __all__ = [
     "notices",
     "one_time_codes",
     "passwords",
+    "signed_challenges",
+    "signed_proofs",
     "temporary_passwords",
     "text_messages",
 ]

@@ -7,19 +7,15 @@ proof in use needs imports this module.
 from __future__ import annotations
 
 import hashlib
-import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeGuard
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
-from joserfc.jws import JWSRegistry
-
+from idp.credentials import signed_proofs
 from idp.credentials.credential_refusals import ProofCheck
+from idp.credentials.signed_proofs import BadProof
 from idp.db import insert_if_missing
 from idp.models import SpentChallenge
 from idp.policy.registered_values import DPOP_ALGS, FAPI2_ALGS
@@ -27,46 +23,14 @@ from idp.settings import Settings
 from idp.transaction import UnitOfWork
 
 TYPE = "dpop+jwt"
-MAX_PROOF, MAX_HEADER, MAX_JTI = 8192, 2048, 255
+MAX_JTI = 255
 #: How old a proof may be, and how far ahead its clock, in seconds.
 MAX_AGE = MAX_AHEAD = 60
 #: A nonce is accepted in the period that it was made in and in the next one.
 NONCE_PERIOD = 300
 #: A process whose clock is ahead may already be in the next period.
 CLOCK_SKEW = 10
-#: Any other member could let a proof choose how it is verified (N44).
-HEADER_MEMBERS = {"alg", "jwk", "kid", "typ"}
-MIN_RSA_BITS, MAX_RSA_BITS = 2048, 4096
-#: A larger exponent makes each verification slow.
-MAX_RSA_EXPONENT = 2**32
-_PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """A kind of key: how it is imported, the members that define it, and what it signs by."""
-
-    imported_as: type[ECKey | OKPKey | RSAKey]
-    members: tuple[str, ...]
-    algorithms: tuple[str, ...]
-
-
-#: By ``kty`` and ``crv``.
-_KINDS = {
-    ("EC", "P-256"): _Kind(ECKey, ("crv", "kty", "x", "y"), ("ES256",)),
-    ("EC", "P-384"): _Kind(ECKey, ("crv", "kty", "x", "y"), ("ES384",)),
-    ("OKP", "Ed25519"): _Kind(OKPKey, ("crv", "kty", "x"), ("Ed25519", "EdDSA")),
-    ("RSA", ""): _Kind(RSAKey, ("e", "kty", "n"), ("PS256", "RS256")),
-}
-
-
-class BadProof(Exception):
-    """A proof that is not valid. ``check`` names the check that failed."""
-
-    def __init__(self, check: ProofCheck) -> None:
-        super().__init__(check)
-        self.check = check
 
 
 class NonceNeeded(Exception):
@@ -100,27 +64,14 @@ class Proof:
     next_nonce: str | None
 
 
-class _Registry(JWSRegistry):
-    """Headers with a key are longer than those of other JWTs."""
-
-    max_header_length = MAX_HEADER
-
-    def get_alg(self, name: str) -> Any:
-        # The signatures are the same; the library warns of the former name.
-        return super().get_alg("Ed25519" if name == "EdDSA" else name)
-
-
-_REGISTRY = _Registry(algorithms=DPOP_ALGS)
-
-
 def verify(work: UnitOfWork, proof: str, proved: ProvedRequest) -> Proof:
     """Verify the value of the header ``DPoP`` (section 4.3) and use up the proof. Raises BadProof
     or NonceNeeded."""
-    header = _header(proof)
+    header = signed_proofs.header_of(proof, TYPE, DPOP_ALGS)
     if proved.is_fapi2 and header["alg"] not in FAPI2_ALGS:
         raise BadProof(ProofCheck.ALG)
-    key = _key(header)
-    claims = _claims(proof, key)
+    key = signed_proofs.key_in(header)
+    claims = signed_proofs.claims_of(proof, key)
     for check, is_valid in _checks(work, claims, proved).items():
         if not is_valid:
             raise BadProof(check)
@@ -129,61 +80,6 @@ def verify(work: UnitOfWork, proof: str, proved: ProvedRequest) -> Proof:
     if not _spend(work, thumbprint, claims["jti"]):
         raise BadProof(ProofCheck.JTI_USED)
     return Proof(thumbprint=thumbprint, next_nonce=next_nonce)
-
-
-def _header(proof: str) -> dict[str, Any]:
-    """The JOSE header of the one proof. Several fields arrive joined by commas."""
-    if "," in proof:
-        raise BadProof(ProofCheck.SEVERAL)
-    if len(proof) > MAX_PROOF or not proof.isascii() or proof.count(".") != 2:
-        raise BadProof(ProofCheck.FORM)
-    encoded = proof.partition(".")[0]
-    try:
-        header = json.loads(_decoded(encoded))
-    except (ValueError, RecursionError) as error:
-        raise BadProof(ProofCheck.FORM) from error
-    if not isinstance(header, dict):
-        raise BadProof(ProofCheck.FORM)
-    if header.get("typ") != TYPE:
-        raise BadProof(ProofCheck.TYP)
-    if header.get("alg") not in DPOP_ALGS:
-        raise BadProof(ProofCheck.ALG)
-    if set(header) - HEADER_MEMBERS:
-        raise BadProof(ProofCheck.HEADER)
-    return header
-
-
-def _key(header: dict[str, Any]) -> Key:
-    """The public key in the header."""
-    jwk = header.get("jwk")
-    if not isinstance(jwk, dict):
-        raise BadProof(ProofCheck.JWK)
-    if _PRIVATE & set(jwk):
-        raise BadProof(ProofCheck.PRIVATE_KEY)
-    kind = _KINDS.get((str(jwk.get("kty", "")), str(jwk.get("crv", ""))))
-    if kind is None or header["alg"] not in kind.algorithms:
-        raise BadProof(ProofCheck.ALG)
-    try:
-        members = {name: str(jwk[name]) for name in kind.members}
-        if members["kty"] == "RSA" and not _is_usual_rsa(members):
-            raise BadProof(ProofCheck.JWK)
-        key: Key = kind.imported_as.import_key({**members})
-        key.get_op_key("verify")
-    except (JoseError, ValueError, TypeError, KeyError) as error:
-        raise BadProof(ProofCheck.JWK) from error
-    return key
-
-
-def _is_usual_rsa(members: dict[str, str]) -> bool:
-    modulus, exponent = (int.from_bytes(_decoded(members[name])) for name in ("n", "e"))
-    return MIN_RSA_BITS <= modulus.bit_length() <= MAX_RSA_BITS and exponent <= MAX_RSA_EXPONENT
-
-
-def _claims(proof: str, key: Key) -> dict[str, Any]:
-    try:
-        return jwt.decode(proof, key, registry=_REGISTRY).claims
-    except (JoseError, ValueError, TypeError, RecursionError) as error:
-        raise BadProof(ProofCheck.SIGNATURE) from error
 
 
 def _checks(
@@ -281,8 +177,3 @@ def _spend(work: UnitOfWork, thumbprint: str, jti: str) -> bool:
         digest=work.vault.digest("dpop-proof", f"{thumbprint}\0{jti}"),
         expires_at=work.now + timedelta(seconds=MAX_AGE + MAX_AHEAD + CLOCK_SKEW),
     )
-
-
-def _decoded(text: str) -> bytes:
-    """Raises ValueError."""
-    return urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from enum import StrEnum
 
 from sqlalchemy import select, update
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
-from idp.credentials import notices
-from idp.db import insert_if_missing
+from idp.credentials import notices, signed_challenges
 from idp.factors import authenticators
 from idp.messages.message_kinds import MailKind
 from idp.mfa import passkey_ceremony, passkey_providers
 from idp.mfa.assurance import FactorKind, passkey_methods
 from idp.mfa.passkey_ceremony import Passkey, PasskeyRefusal, PasskeyRefused, Site
 from idp.mfa.prompt_reasons import AccountChange
-from idp.models import Account, Authenticator, SpentChallenge
+from idp.models import Account, Authenticator
 from idp.transaction import UnitOfWork
 
 CHALLENGE_SECONDS = 300
@@ -59,36 +57,17 @@ def site(work: UnitOfWork) -> Site:
 
 
 def challenge(work: UnitOfWork, ceremony: Ceremony, flow: str) -> bytes:
-    """A new challenge. It is signed and contains its purpose, session or browser (``flow``) and
-    time, so that showing a page writes nothing to the database."""
-    random, at = work.token(16), int(work.now.timestamp())
-    return f"{random}.{at}.{work.vault.digest(*_bound(ceremony, flow, random, at))}".encode()
-
-
-def _bound(ceremony: Ceremony, flow: str, random: str, at: int) -> tuple[str, str]:
-    return f"challenge:{ceremony}", f"{random}.{at}.{flow}"
+    """A new challenge for this purpose and session or browser (``flow``)."""
+    return signed_challenges.make(work, ceremony, flow).encode()
 
 
 def _spend(work: UnitOfWork, ceremony: Ceremony, flow: str, given: bytes) -> None:
     """Raises Refused if the challenge belongs to another session or purpose, has expired or was
     used."""
-    random, _, rest = given.decode("ascii", "replace").partition(".")
-    issued, _, mac = rest.partition(".")
-    if not (issued.isascii() and issued.isdigit() and len(issued) < 12):
-        raise PasskeyRefused(PasskeyRefusal.CHALLENGE_UNKNOWN)
-    if not work.vault.matches(*_bound(ceremony, flow, random, int(issued)), mac):
-        raise PasskeyRefused(PasskeyRefusal.CHALLENGE_UNKNOWN)
-    age = work.now.timestamp() - int(issued)
-    if not -1 <= age < CHALLENGE_SECONDS:
-        raise PasskeyRefused(PasskeyRefusal.CHALLENGE_EXPIRED)
-    fresh = insert_if_missing(
-        work.db,
-        SpentChallenge,
-        digest=work.vault.digest("spent-challenge", given.decode("ascii")),
-        expires_at=work.now + timedelta(seconds=CHALLENGE_SECONDS),
-    )
-    if not fresh:
-        raise PasskeyRefused(PasskeyRefusal.CHALLENGE_USED)
+    text = given.decode("ascii", "replace")
+    fault = signed_challenges.spend(work, ceremony, flow, text, seconds=CHALLENGE_SECONDS)
+    if fault is not None:
+        raise PasskeyRefused(PasskeyRefusal(fault))
 
 
 def list_passkeys(work: UnitOfWork, account: Account) -> list[Authenticator]:

@@ -61,7 +61,7 @@ class SecurityAnswer(Base):
 
 
 class SpentChallenge(Base):
-    """A WebAuthn challenge that was used and is not accepted again (N67). Challenges are signed and
+    """A challenge or proof that was used and is not accepted again (N67). Challenges are signed and
     contain session, purpose and time, so that unused ones are not stored."""
 
     __tablename__ = "spent_challenge"
