@@ -33,6 +33,7 @@ from idp.ports import Ports
 from idp.settings import Settings
 from idp.transaction import is_out_of_reach
 from idp.web import (
+    bound_session_endpoints,
     console,
     context,
     error_responses,
@@ -199,7 +200,10 @@ def _routes(app: Flask, settings: Settings, csrf: CSRFProtect) -> None:
 
         app.register_blueprint(tour_page.blueprint())
     app.register_blueprint(forward_auth.blueprint())
+    app.register_blueprint(bound_session_endpoints.blueprint())
     bridge.install(app)
     csrf.exempt(app.blueprints["scim"])
+    # What browsers send there on their own is signed with their key.
+    csrf.exempt(app.blueprints["bound"])
     for name in WITHOUT_CSRF:
         csrf.exempt(app.view_functions[f"oidc.{name}"])

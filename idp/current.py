@@ -3,7 +3,8 @@
 Flask's signed cookie holds the CSRF token and the value that binds interactions to this browser.
 Three more cookies are random values: one for the session, one that names the sessions of a browser
 with several accounts, and one to recognise the browser at its next sign-in. The database has only
-their digests. A last one changes with the session and can be read by
+their digests. A signed one shows for minutes that the browser proved the key that its sessions are
+bound to (``device_bindings``). A last one changes with the session and can be read by
 a script of the gateway (``browser_state``).
 """
 
@@ -29,11 +30,13 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, Se
 from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
+from idp.bound_sessions import copied_sessions, registration
 from idp.credentials.hashing import PasswordHasher
 from idp.machines.machine_authentication import MachineAuthenticator
-from idp.models import BrowserSession, Client, Interaction
+from idp.models import BrowserSession, Client, DeviceBinding, Interaction
 from idp.policy.addresses import ClientAddress, client_address, is_trusted_proxy
-from idp.session import browser_accounts, browser_state, interactions, sessions
+from idp.policy.device_binding import Standing
+from idp.session import browser_accounts, browser_state, device_bindings, interactions, sessions
 from idp.signin.completion import SignedIn
 from idp.transaction import Origin, Runtime, UnitOfWork
 from service_base import logs, request_ids
@@ -47,6 +50,8 @@ VERIFIED = "SUCCESS"
 MAX_AGENT = 400
 #: A browser is recognised for a year after its latest sign-in. Recognition gives no access.
 RECOGNITION_SECONDS = 365 * 86400
+#: Where browsers register the key of a session (``idp.web.bound_session_endpoints``).
+BIND_PATH = "/session/bind"
 
 
 class GatewayRequest(Request):
@@ -135,7 +140,22 @@ def machine_authenticator() -> MachineAuthenticator:
 def origin() -> Origin:
     """Where this request comes from."""
     agent = request.headers.get("User-Agent", "")[:MAX_AGENT] or None
-    return Origin(ip=sender_ip(), user_agent=agent, request_id=g.get("request_id"))
+    return Origin(
+        ip=sender_ip(),
+        user_agent=agent,
+        request_id=g.get("request_id"),
+        device_key=_device_key(),
+    )
+
+
+def _device_key() -> str | None:
+    """The key that this browser has proved lately, by its bound cookie."""
+    cookie = request.cookies.get(runtime().settings.cookie_name("bound"))
+    if not cookie:
+        return None
+    known = runtime()
+    now, seconds = known.ports.clock.now(), known.settings.bound_cookie_seconds
+    return device_bindings.key_named_by(known.vault, cookie, now, seconds)
 
 
 def sender_ip() -> str | None:
@@ -146,13 +166,36 @@ def sender_ip() -> str | None:
 def browser_session() -> BrowserSession | None:
     """The active session of this browser; looked up once a request."""
     if "browser_session" not in g:
-        cookie = request.cookies.get(runtime().settings.cookie_name("session"), "")
-        g.browser_session = sessions.find(work(), cookie) if cookie else None
+        found = session_of_cookie()
+        standing = _standing(found) if found is not None else None
+        g.browser_session = found if standing is Standing.OPEN else None
         if g.browser_session is not None:
+            sessions.touch(work(), g.browser_session)
             request_ids.is_asked_by(g.browser_session.account.subject)
-        elif cookie:
+        elif standing is not Standing.UNPROVED and _session_cookie():
             _set_browser_state("")
     return cast("BrowserSession | None", g.browser_session)
+
+
+def _session_cookie() -> str:
+    return request.cookies.get(runtime().settings.cookie_name("session"), "")
+
+
+def session_of_cookie() -> BrowserSession | None:
+    """The active session whose cookie this request has, even if its key was not proved."""
+    cookie = _session_cookie()
+    return sessions.of_cookie(work(), cookie) if cookie else None
+
+
+def _standing(found: BrowserSession) -> Standing:
+    """What this request may do with the session. One that was copied ends."""
+    is_skipped = "Secure-Session-Skipped" in request.headers
+    standing = device_bindings.assess(work(), found, is_skipped=is_skipped)
+    if standing is Standing.UNPROVED:
+        log.info("session_unproved", session=found.public_id, skipped=is_skipped)
+    if standing is Standing.COPIED:
+        copied_sessions.end(work(), found)
+    return standing
 
 
 def set_session(owned: BrowserSession, cookie: str) -> None:
@@ -162,6 +205,18 @@ def set_session(owned: BrowserSession, cookie: str) -> None:
     request_ids.is_asked_by(owned.account.subject)
     session.pop("csrf_token", None)
     show_browser_state(owned)
+    if not runtime().settings.is_loopback_http:
+        g.registration_offer = registration.offer(work(), owned, BIND_PATH)
+
+
+def set_bound_cookie(binding: DeviceBinding) -> None:
+    """This browser has proved its key."""
+    g.bound_cookie = device_bindings.cookie_of(work(), binding)
+
+
+def drop_bound_cookie() -> None:
+    """This browser has no key that sessions are bound to."""
+    g.bound_cookie = ""
 
 
 def show_browser_state(owned: BrowserSession) -> None:
@@ -241,8 +296,7 @@ def clear_session(*, is_all: bool = False) -> None:
 
 def last_account_id() -> int | None:
     """The key of the account whose session this browser had last; None if unknown."""
-    cookie = request.cookies.get(runtime().settings.cookie_name("session"), "")
-    found = sessions.last_account_id(work(), cookie)
+    found = sessions.last_account_id(work(), _session_cookie())
     former = session.get("former")
     return found if found is not None or not isinstance(former, int) else former
 
@@ -355,6 +409,10 @@ def install(app: Flask) -> None:
         _write(response, "session", g.pop("session_cookie", None))
         _write(response, "accounts", g.pop("accounts_cookie", None))
         _write(response, "browser", g.pop("browser_cookie", None), RECOGNITION_SECONDS)
+        seconds = runtime().settings.bound_cookie_seconds
+        _write(response, "bound", g.pop("bound_cookie", None), seconds)
+        if (offer := g.pop("registration_offer", None)) is not None:
+            response.headers["Secure-Session-Registration"] = offer
         _write(response, "state", g.pop("browser_state", None), for_frames=True)
         return response
 

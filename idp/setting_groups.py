@@ -241,6 +241,14 @@ class Sessions:
     session_absolute: int = setting(
         43200, "a session ends after this long in any case", bound=Bound(10, 7 * DAY, 300, DAY)
     )
+    bound_sessions: bool = setting(
+        True, "offer browsers to bind their sessions to a key that stays on the computer"
+    )
+    bound_cookie_seconds: int = setting(
+        600,
+        "how long a bound session can be used before the browser proves its key again",
+        bound=Bound(10, HOUR, 60, HOUR),
+    )
     interaction_ttl: int = setting(
         3600, "how long a started sign-in can be finished", bound=Bound(10, DAY, 300, 4 * HOUR)
     )

@@ -55,13 +55,15 @@ def is_out_of_reach(error: Exception) -> bool:
 @dataclass(frozen=True)
 class Origin:
     """The origin of a request, for audit and sessions. ``actor`` names an operator, and
-    ``person_id`` the operator's person, for separation of duties."""
+    ``person_id`` the operator's person, for separation of duties. ``device_key`` names the key that
+    the browser has proved (``idp.session.device_bindings``)."""
 
     ip: str | None = None
     user_agent: str | None = None
     request_id: str | None = None
     actor: str | None = None
     person_id: int | None = None
+    device_key: str | None = None
 
 
 class OutdatedRevision(Exception):

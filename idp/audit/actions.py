@@ -24,9 +24,11 @@ class AuditAction(StrEnum):
     ACCOUNT_UNLOCKED = "account.unlocked"
     ALARM_GUESSING = "alarm.guessing"
     ALARM_MASS_CHANGE = "alarm.mass_change"
+    ALARM_SESSION_COPIED = "alarm.session_copied"
     ALARM_UNSEALED = "alarm.unsealed"
     AUTHORIZE_GRANTED = "authorize.granted"
     AUTHORIZE_REFUSED = "authorize.refused"
+    BROWSER_COPIED = "browser.copied"
     BROWSER_FORGOTTEN = "browser.forgotten"
     CALLERS_COUNTED = "callers.counted"
     CALLER_CODE_SENT = "caller.code_sent"
@@ -123,6 +125,7 @@ class AuditAction(StrEnum):
     SCIM_STALE = "scim.stale"
     SCIM_SUSPENDED = "scim.suspended"
     SCIM_UPDATED = "scim.updated"
+    SESSION_BOUND = "session.bound"
     SESSION_ENDED = "session.ended"
     SESSION_SWITCHED = "session.switched"
     SIGNIN_ASSESSED = "signin.assessed"
@@ -155,5 +158,7 @@ class AlarmReason(StrEnum):
     NOT_SEALED = "not_sealed"
     TOO_MANY_FAILURES = "too_many_failures"
     MASS_CHANGE = "mass_change"
+    #: A bound session was used without the key that it is bound to.
+    COOKIE_COPIED = "cookie_copied"
     #: The integrity check of the trail failed.
     BROKEN = "broken"

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from idp import list_pages
 from idp.audit import chain, events
 from idp.audit.actions import AlarmReason, AuditAction
+from idp.bound_sessions import copied_sessions
 from idp.directory import mass_change_breaker
 from idp.list_pages import ListPage, ListRequest
 from idp.models import Event
@@ -26,7 +27,14 @@ UNSEALED = AuditAction.ALARM_UNSEALED
 #: An event that stays unsealed for longer raises an alarm, repeated once an hour.
 SEALED_WITHIN, REPEAT_AFTER = timedelta(minutes=5), timedelta(hours=1)
 #: All events that are alarms.
-ALL = (NAME, UNSEALED, mass_change_breaker.ALARM, chain.FORGED, chain.HEAD_LOST)
+ALL = (
+    NAME,
+    UNSEALED,
+    mass_change_breaker.ALARM,
+    chain.FORGED,
+    chain.HEAD_LOST,
+    copied_sessions.ALARM,
+)
 
 
 def raise_due(work: UnitOfWork) -> int:

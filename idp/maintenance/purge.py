@@ -18,6 +18,8 @@ from idp.models import (
     Client,
     ClientSession,
     DeviceAuthorization,
+    DeviceBinding,
+    FormerBrowserCookie,
     Grant,
     Interaction,
     KnownBrowser,
@@ -44,6 +46,8 @@ SESSION_DAYS = 30
 MESSAGE_DAYS = 30
 LINK_DAYS = 180
 BROWSER_DAYS = 400
+#: A copy of a cookie is used within days.
+COPY_DAYS = 90
 #: Longer than a proposal is open, so that the logo of a proposed change is still there.
 LOGO_DAYS = 7
 
@@ -65,6 +69,14 @@ def _old_sessions(now: datetime) -> ColumnElement[bool]:
     long_ago = now - timedelta(days=SESSION_DAYS)
     over = or_(BrowserSession.ended_at < long_ago, BrowserSession.expires_at < long_ago)
     return over & ~exists().where(Grant.session_id == BrowserSession.id)
+
+
+def _unused_bindings(now: datetime) -> ColumnElement[bool]:
+    bound = [
+        exists().where(model.binding_id == DeviceBinding.id)
+        for model in (BrowserSession, KnownBrowser)
+    ]
+    return (DeviceBinding.proved_at < now - DAY) & ~or_(*bound)
 
 
 def _unused_logos(now: datetime) -> ColumnElement[bool]:
@@ -98,10 +110,23 @@ KINDS: dict[str, tuple[type, Callable[[datetime], ColumnElement[bool]]]] = {
         lambda now: RecoveryRequest.processed_at < now - DAY,
     ),
     "throttles": (Throttle, lambda now: Throttle.updated_at < now - DAY),
+    "former_browser_cookies": (
+        FormerBrowserCookie,
+        # Those of a browser are deleted before it.
+        lambda now: (
+            (FormerBrowserCookie.replaced_at < now - timedelta(days=COPY_DAYS))
+            | FormerBrowserCookie.browser_id.in_(
+                select(KnownBrowser.id).where(
+                    KnownBrowser.last_seen_at < now - timedelta(days=BROWSER_DAYS)
+                )
+            )
+        ),
+    ),
     "known_browsers": (
         KnownBrowser,
         lambda now: KnownBrowser.last_seen_at < now - timedelta(days=BROWSER_DAYS),
     ),
+    "device_bindings": (DeviceBinding, _unused_bindings),
     "logos": (Logo, _unused_logos),
     "events": (
         OutboxMessage,

@@ -53,6 +53,7 @@ class MailKind(StrEnum):
     RECOVERY_NOT_POSSIBLE = "recovery_not_possible"
     RECOVERY_PHONE_CHANGED = "recovery_phone_changed"
     RENEWAL_REMINDER = "renewal_reminder"
+    SESSION_COPIED = "session_copied"
     SESSION_ENDED = "session_ended"
     SESSIONS_ENDED = "sessions_ended"
     SETUP_CODE = "setup_code"

@@ -77,6 +77,8 @@ def _hits(attempt: Attempt, history: History, tuning: Tuning) -> Iterable[Prompt
             Device.UNKNOWN: PromptReason.NEW_DEVICE,
             Device.OF_ANOTHER: PromptReason.NEW_DEVICE,
             Device.REVOKED: PromptReason.FORGOTTEN_DEVICE,
+            Device.UNPROVED: PromptReason.STOLEN_DEVICE,
+            Device.COPIED: PromptReason.STOLEN_DEVICE,
         }[attempt.device]
     elif attempt.device_family and attempt.agent.family != attempt.device_family:
         yield PromptReason.STOLEN_DEVICE

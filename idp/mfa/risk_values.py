@@ -47,6 +47,10 @@ class Device(StrEnum):
     OF_ANOTHER = "of_another"
     #: The cookie was revoked, by the holder or by a password change.
     REVOKED = "revoked"
+    #: The cookie is bound to a key that the browser has not proved.
+    UNPROVED = "unproved"
+    #: A former value of the cookie, which was replaced at a later sign-in.
+    COPIED = "copied"
 
 
 class Band(StrEnum):

@@ -80,7 +80,14 @@ _NAMES = {
         "client_role_group",
     ),
     "idp.models.self_registration": ("ClientRegistration", "InitialAccessToken"),
-    "idp.models.session": ("BrowserSession", "ClientSession", "KnownBrowser", "Throttle"),
+    "idp.models.session": (
+        "BrowserSession",
+        "ClientSession",
+        "DeviceBinding",
+        "FormerBrowserCookie",
+        "KnownBrowser",
+        "Throttle",
+    ),
     "idp.models.sign_in": ("PopulationCount", "SignIn"),
     "idp.models.signing_key": ("KeyState", "SigningKey"),
     "idp.policy.registered_values": (

@@ -1,14 +1,35 @@
-"""Browser sessions, known browsers and failed attempts."""
+"""Browser sessions, known browsers, the keys that both are bound to, and failed attempts."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.db import UNNESTED, Base, BigId, PrimaryKey, partial_index
 from idp.models.account import Account
+
+
+class DeviceBinding(Base):
+    """A key that a browser keeps on its computer and does not hand out (Device Bound Session
+    Credentials). Sessions and known browsers that are bound to it need a recent proof of it."""
+
+    __tablename__ = "device_binding"
+
+    id: Mapped[PrimaryKey]
+    #: The ``session_identifier`` for the browser; grants no access.
+    public_id: Mapped[str] = mapped_column(String(40), unique=True)
+    #: The public key (JWK) and the algorithm that it signs by.
+    public_key: Mapped[dict[str, Any]]
+    algorithm: Mapped[str] = mapped_column(String(10))
+    created_at: Mapped[datetime]
+    #: When, from where and by which program the key was last proved.
+    proved_at: Mapped[datetime] = mapped_column(index=True)
+    ip: Mapped[str | None] = mapped_column(String(45))
+    user_agent: Mapped[str | None] = mapped_column(String(400))
+    ended_at: Mapped[datetime | None]
 
 
 class BrowserSession(Base):
@@ -38,8 +59,14 @@ class BrowserSession(Base):
     factor_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     end_reason: Mapped[str | None] = mapped_column(String(40))
+    #: The key of the browser without whose proof the session cookie opens nothing, and since when.
+    binding_id: Mapped[int | None] = mapped_column(
+        BigId, ForeignKey("device_binding.id"), index=True
+    )
+    bound_at: Mapped[datetime | None]
 
     account: Mapped[Account] = relationship(lazy="joined", innerjoin=UNNESTED)
+    binding: Mapped[DeviceBinding | None] = relationship(lazy="joined")
 
     __table_args__ = (Index("ix_browser_session_account_id_ended_at", "account_id", "ended_at"),)
 
@@ -85,11 +112,30 @@ class KnownBrowser(Base):
     #: How long the browser is remembered, if the holder chose that.
     remembered_until: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    #: The key of the browser without whose proof it is not recognised.
+    binding_id: Mapped[int | None] = mapped_column(
+        BigId, ForeignKey("device_binding.id"), index=True
+    )
+
+    binding: Mapped[DeviceBinding | None] = relationship(lazy="joined")
 
     __table_args__ = (
         Index("ix_known_browser_account_id_last_seen_at", "account_id", "last_seen_at"),
         Index("ix_known_browser_last_seen_at", "last_seen_at"),
     )
+
+
+class FormerBrowserCookie(Base):
+    """A former value of the cookie of a known browser. Whoever uses it again has a copy."""
+
+    __tablename__ = "former_browser_cookie"
+
+    id: Mapped[PrimaryKey]
+    digest: Mapped[str] = mapped_column(String(64), index=True)
+    browser_id: Mapped[int] = mapped_column(BigId, ForeignKey("known_browser.id"), index=True)
+    replaced_at: Mapped[datetime] = mapped_column(index=True)
+
+    browser: Mapped[KnownBrowser] = relationship(lazy="joined", innerjoin=UNNESTED)
 
 
 class Throttle(Base):

@@ -52,7 +52,7 @@ def prove(request: ProtocolRequest, client: AnyClient, *, is_required: bool = Fa
         if is_required:
             raise InvalidProofError("This client must send a DPoP proof.")
         return None
-    from idp.credentials import dpop_proofs
+    from idp.credentials import dpop_proofs, signed_proofs
 
     proved = dpop_proofs.ProvedRequest(
         method=request.method, path=request.path, is_fapi2=client.fapi2_security_profile
@@ -61,7 +61,7 @@ def prove(request: ProtocolRequest, client: AnyClient, *, is_required: bool = Fa
         proof = dpop_proofs.verify(request.work, request.headers[HEADER], proved)
     except dpop_proofs.NonceNeeded as error:
         raise NonceNeededError(error.nonce) from error
-    except dpop_proofs.BadProof as error:
+    except signed_proofs.BadProof as error:
         raise InvalidProofError(_text(error.check)) from error
     request.next_nonce = proof.next_nonce
     return proof.thumbprint
@@ -113,7 +113,7 @@ def check_holder(work: UnitOfWork, row: AccessTokenRecord, presented: Presented)
         raise NotProved(DPOP, "invalid_token", text)
     if presented.proof is None:
         raise NotProved(DPOP, "invalid_dpop_proof", "The DPoP proof is missing.")
-    from idp.credentials import dpop_proofs
+    from idp.credentials import dpop_proofs, signed_proofs
 
     proved = dpop_proofs.ProvedRequest(
         method=presented.method,
@@ -126,7 +126,7 @@ def check_holder(work: UnitOfWork, row: AccessTokenRecord, presented: Presented)
         proof = dpop_proofs.verify(work, presented.proof, proved)
     except dpop_proofs.NonceNeeded as error:
         raise NotProved(DPOP, "use_dpop_nonce", NONCE_TEXT, error.nonce) from error
-    except dpop_proofs.BadProof as error:
+    except signed_proofs.BadProof as error:
         raise NotProved(DPOP, "invalid_dpop_proof", _text(error.check)) from error
     if proof.thumbprint != row.dpop_jkt:
         raise NotProved(DPOP, "invalid_token", "The access token is bound to another key.")

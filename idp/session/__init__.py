@@ -8,6 +8,7 @@ __all__ = [
     "browser_accounts",
     "browser_state",
     "browsers",
+    "device_bindings",
     "end_reasons",
     "failed_attempts",
     "front_channel",

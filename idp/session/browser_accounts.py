@@ -14,7 +14,7 @@ from sqlalchemy import select
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.models import Account, AccountKind, BrowserSession
-from idp.session import sessions
+from idp.session import device_bindings, sessions
 from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
 
@@ -28,7 +28,8 @@ def others(
     work: UnitOfWork, active: BrowserSession | None, cookie: str, *, locked: bool = False
 ) -> list[BrowserSession]:
     """The active sessions that this browser has besides ``active``, last used first. A cookie that
-    does not belong to ``active`` names none."""
+    does not belong to ``active`` names none, and none is named that is bound to a key which this
+    browser has not proved."""
     if not 0 < len(cookie) <= MAX_COOKIE:
         return []
     digests = work.vault.digests("accounts", cookie)
@@ -43,7 +44,13 @@ def others(
         # Of two tabs that switch at once, the second finds the sessions under another digest.
         query = query.with_for_update(of=BrowserSession)
     rows = work.db.scalars(query)
-    return [row for row in rows if row is not active and sessions.is_live(work, row)]
+    return [
+        row
+        for row in rows
+        if row is not active
+        and sessions.is_live(work, row)
+        and device_bindings.is_proved(work, row)
+    ]
 
 
 def sign_in(

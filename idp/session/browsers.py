@@ -1,7 +1,8 @@
 """Browsers in which an account signed in: recognised, remembered, forgotten.
 
 The value of the cookie changes at every sign-in, and all rows of the browser get the new value. So
-a cookie that an attacker planted in a browser is worth nothing after the next sign-in.
+a cookie that an attacker planted in a browser is worth nothing after the next sign-in. A former
+value that comes back shows that there are two browsers with the cookie.
 """
 
 from __future__ import annotations
@@ -13,18 +14,27 @@ from sqlalchemy import select, update
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.mfa.risk_values import Device
-from idp.models import Account, KnownBrowser
+from idp.models import Account, DeviceBinding, FormerBrowserCookie, KnownBrowser
 from idp.policy.addresses import network_of
+from idp.session import device_bindings
 from idp.transaction import UnitOfWork
 
 MAX_AGENT = 400
 MAX_COOKIE = 100
 #: A sign-in from the same network with the same program sends no mail for this long.
 FAMILIAR_DAYS = 90
+#: A browser that missed the answer with its new cookie comes back within this time.
+LOST_ANSWER = timedelta(seconds=60)
 
 
 def known(work: UnitOfWork, account: Account | None, cookie: str) -> KnownBrowser | None:
-    """The row of this account for the browser with this cookie, unless it was forgotten."""
+    """The row of this account for the browser with this cookie, unless it was forgotten, or is
+    bound to a key that the browser has not proved."""
+    row = _row_of(work, account, cookie)
+    return row if row is not None and device_bindings.is_proved(work, row) else None
+
+
+def _row_of(work: UnitOfWork, account: Account | None, cookie: str) -> KnownBrowser | None:
     digests = _digests(work, cookie)
     return work.db.scalar(
         select(KnownBrowser).where(
@@ -38,36 +48,81 @@ def known(work: UnitOfWork, account: Account | None, cookie: str) -> KnownBrowse
 def device(work: UnitOfWork, account: Account, cookie: str) -> Device:
     """What the cookie tells the risk engine about this browser."""
     rows = work.db.execute(
-        select(KnownBrowser.account_id, KnownBrowser.ended_at).where(
-            KnownBrowser.digest.in_(_digests(work, cookie))
+        select(
+            KnownBrowser.account_id,
+            KnownBrowser.ended_at,
+            device_bindings.is_proved_in_query(work),
         )
+        .outerjoin(DeviceBinding, DeviceBinding.id == KnownBrowser.binding_id)
+        .where(KnownBrowser.digest.in_(_digests(work, cookie)))
     ).all()
-    own = [ended for holder, ended in rows if holder == account.id]
-    if own:
-        return Device.KNOWN if None in own else Device.REVOKED
-    return Device.OF_ANOTHER if rows else Device.UNKNOWN
+    own = [(ended, is_proved) for holder, ended, is_proved in rows if holder == account.id]
+    if not own and copied(work, account, cookie) is not None:
+        return Device.COPIED
+    if not own:
+        return Device.OF_ANOTHER if rows else Device.UNKNOWN
+    live = [is_proved for ended, is_proved in own if ended is None]
+    if not live:
+        return Device.REVOKED
+    return Device.KNOWN if any(live) else Device.UNPROVED
+
+
+def copied(work: UnitOfWork, account: Account, cookie: str) -> KnownBrowser | None:
+    """The browser of this account that had this cookie before its latest sign-in. None if it is
+    that browser itself, which missed the answer: it has proved its key, or comes back at once from
+    where it was."""
+    former = cookie and work.db.scalar(
+        select(FormerBrowserCookie)
+        .join(FormerBrowserCookie.browser)
+        .where(
+            FormerBrowserCookie.digest.in_(_digests(work, cookie)),
+            KnownBrowser.account_id == account.id,
+            KnownBrowser.ended_at.is_(None),
+        )
+        .order_by(FormerBrowserCookie.id.desc())
+        .limit(1)
+    )
+    if not former:
+        return None
+    browser = former.browser
+    is_here = network_of(browser.ip) == network_of(work.origin.ip)
+    is_same = browser.user_agent == ((work.origin.user_agent or "")[:MAX_AGENT] or None)
+    missed = is_here and is_same and work.now - former.replaced_at < LOST_ANSWER
+    has_key = browser.binding is not None and device_bindings.is_proved(work, browser)
+    return None if missed or has_key else browser
+
+
+def end_copied(work: UnitOfWork, account: Account, cookie: str) -> None:
+    """Recognise neither of the two browsers with the cookie any more."""
+    browser = copied(work, account, cookie)
+    if browser is not None:
+        browser.ended_at = work.now
+        events.record(
+            work, AuditAction.BROWSER_COPIED, account=account, last_network=network_of(browser.ip)
+        )
 
 
 def record_sign_in(
     work: UnitOfWork, account: Account, cookie: str, *, remember: bool, with_factor: bool
 ) -> tuple[str, bool]:
     """Record that the account signed in here. Returns the new cookie of the browser, and whether
-    the holder gets a mail because the browser is new."""
-    row = known(work, account, cookie)
+    the holder gets a mail because the browser is new. A browser that did not prove the key that it
+    was bound to is another one from now on."""
+    row = _row_of(work, account, cookie)
+    if row is not None and not device_bindings.is_proved(work, row):
+        row.ended_at, row = work.now, None
     is_new = row is None and _is_new(work, account)
+    key = device_bindings.proved(work)
     fresh = work.token(32)
     digest = work.vault.digest("known-browser", fresh)
-    work.db.execute(
-        update(KnownBrowser)
-        .where(KnownBrowser.digest.in_(_digests(work, cookie)))
-        .values(digest=digest)
-        .execution_options(synchronize_session=False)
-    )
+    _replace(work, cookie, digest)
     if row is None:
         row = KnownBrowser(
             public_id=work.token(16), account_id=account.id, digest=digest, first_seen_at=work.now
         )
         work.db.add(row)
+    if row.binding is None:
+        row.binding = key
     row.last_seen_at = work.now
     row.ip = work.origin.ip
     row.user_agent = (work.origin.user_agent or "")[:MAX_AGENT] or None
@@ -76,6 +131,31 @@ def record_sign_in(
     if remember:
         row.remembered_until = work.after(days=work.settings.remember_days)
     return fresh, is_new
+
+
+def _replace(work: UnitOfWork, cookie: str, digest: str) -> None:
+    """Give all rows of the browser its new cookie, and remember the one that it had. Rows that are
+    bound to a key which it has not proved are not its own."""
+    rows = work.db.execute(
+        select(KnownBrowser.id, KnownBrowser.digest)
+        .outerjoin(DeviceBinding, DeviceBinding.id == KnownBrowser.binding_id)
+        .where(
+            KnownBrowser.digest.in_(_digests(work, cookie)),
+            device_bindings.is_proved_in_query(work),
+        )
+    ).all()
+    if not rows:
+        return
+    work.db.add_all(
+        FormerBrowserCookie(browser_id=key, digest=former, replaced_at=work.now)
+        for key, former in rows
+    )
+    work.db.execute(
+        update(KnownBrowser)
+        .where(KnownBrowser.id.in_([key for key, _ in rows]))
+        .values(digest=digest)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _is_new(work: UnitOfWork, account: Account) -> bool:
@@ -93,6 +173,14 @@ def _is_new(work: UnitOfWork, account: Account) -> bool:
     )
     here = network_of(work.origin.ip)
     return here not in map(network_of, work.db.scalars(familiar.distinct()))
+
+
+def bind(work: UnitOfWork, account: Account, cookie: str, binding: DeviceBinding) -> None:
+    """Recognise this browser only with a proof of the key from now on. A key that it is bound to
+    already stays."""
+    row = _row_of(work, account, cookie)
+    if row is not None and row.binding is None:
+        row.binding = binding
 
 
 def remembered(work: UnitOfWork, account: Account) -> list[KnownBrowser]:

@@ -15,6 +15,8 @@ class EndReason(StrEnum):
     EXPIRED = "expired"
     #: Another person signed in with the same browser, or more accounts than it may have.
     REPLACED = "replaced"
+    #: Its cookie came from a browser that does not have the key it is bound to.
+    COOKIE_COPIED = "cookie_copied"
     ENDED_BY_HOLDER = "ended_by_holder"
     ENDED_BY_OPERATOR = "ended_by_operator"
     PASSWORD_CHANGED = "password_changed"

@@ -24,7 +24,7 @@ from idp.models import (
 )
 from idp.models.records import AnySession, actors
 from idp.policy.session_rules import TOUCH_INTERVAL, Limits, is_alive, may_sign_in
-from idp.session import logout_recipients
+from idp.session import device_bindings, logout_recipients
 from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
 
@@ -69,6 +69,7 @@ def start(
     session.acr = acr_of(methods, weak_counts=work.settings.weak_factors_satisfy_mfa)
     session.proved_at = None
     session.factor_at = work.now if has_factor(methods) else None
+    device_bindings.attach(work, session)
     work.db.flush()
     return session, cookie
 
@@ -86,14 +87,19 @@ def _new(work: UnitOfWork, account: Account) -> BrowserSession:
 
 def find(work: UnitOfWork, cookie: str) -> BrowserSession | None:
     """The active session of this cookie, if its account may sign in; records that it was used."""
+    session = of_cookie(work, cookie)
+    if session is not None:
+        touch(work, session)
+    return session
+
+
+def of_cookie(work: UnitOfWork, cookie: str) -> BrowserSession | None:
+    """The same, without a record of the use."""
     if not cookie or len(cookie) > 100:
         return None
     digests = work.vault.digests("session", cookie)
     session = work.db.scalar(select(BrowserSession).where(BrowserSession.digest.in_(digests)))
-    if session is None or not is_live(work, session):
-        return None
-    touch(work, session)
-    return session
+    return session if session is not None and is_live(work, session) else None
 
 
 def touch(work: UnitOfWork, session: BrowserSession) -> None:
@@ -127,6 +133,7 @@ def renew(work: UnitOfWork, session: BrowserSession) -> str:
     """A new cookie for a session whose level rose or whose password changed."""
     cookie = work.token(32)
     session.digest = work.vault.digest("session", cookie)
+    device_bindings.attach(work, session)
     return cookie
 
 

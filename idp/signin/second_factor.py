@@ -67,6 +67,7 @@ def decide(
         no_prompt = (NoPromptReason.NO_FACTOR_SET_UP,)
     risk_assessment.record(work, account, client, assessment, no_prompt)
     if assessment.risk is not None and PromptReason.STOLEN_DEVICE in assessment.risk.hits:
+        browsers.end_copied(work, account, cookie)
         notices.send(work, MailKind.BROWSER_SUSPECT, account, at=work.now, ip=work.origin.ip or "")
     asked = prompt if isinstance(prompt, Prompt) else None
     return SecondFactorDecision(

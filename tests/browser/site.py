@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ssl import SSLContext
 from threading import Thread
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -27,15 +28,22 @@ class Application:
 
     port: int
     pages: dict[str, str] = field(default_factory=dict)
+    #: Over https it is another site than the gateway, not only another origin.
+    is_secure: bool = False
 
     @property
     def url(self) -> str:
-        return f"http://localhost:{self.port}"
+        return f"https://127.0.0.1:{self.port}" if self.is_secure else self._local
+
+    @property
+    def _local(self) -> str:
+        return f"{'https' if self.is_secure else 'http'}://localhost:{self.port}"
 
     @property
     def elsewhere(self) -> str:
         """Where the callback redirects on to: the same server under another origin."""
-        return f"http://127.0.0.1:{self.port}/landed"
+        other = self._local if self.is_secure else f"http://127.0.0.1:{self.port}"
+        return f"{other}/landed"
 
     def answer(self, path: str) -> tuple[int, str, str]:
         """Status, Location and body."""
@@ -71,18 +79,20 @@ class Site:
 
 
 @contextmanager
-def open_site(settings: Settings) -> Iterator[Site]:
-    """Serve a gateway and an application on ports of their own."""
+def open_site(settings: Settings, tls: SSLContext | None = None) -> Iterator[Site]:
+    """Serve a gateway and an application on ports of their own, over https with ``tls``."""
     first = free_ports(2)
-    origin = f"http://localhost:{first}"
+    origin = f"{'https' if tls else 'http'}://localhost:{first}"
     clock, mailer, sms, logouts = FakeClock(), FakeMailer(), FakeSms(), FakeLogouts()
     app = create_app(
         replace(settings, issuer=origin), Ports(clock, SystemTokens(), mailer, sms, logouts=logouts)
     )
     world = World(app, replace(settings, issuer=origin), clock, mailer, sms, logouts)
-    application = Application(first + 1)
-    gateway = make_server("localhost", first, app, threaded=True)
+    application = Application(first + 1, is_secure=tls is not None)
+    gateway = make_server("localhost", first, app, threaded=True, ssl_context=tls)
     other = ThreadingHTTPServer(("", first + 1), _handler(application))
+    if tls is not None:
+        other.socket = tls.wrap_socket(other.socket, server_side=True)
     threads = [Thread(target=server.serve_forever, daemon=True) for server in (gateway, other)]
     for thread in threads:
         thread.start()

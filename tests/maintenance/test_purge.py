@@ -5,7 +5,18 @@ from __future__ import annotations
 from sqlalchemy import func, select
 
 from idp.maintenance import purge
-from idp.models import Account, Consent, Event, Grant, OutboxMessage, RefreshToken
+from idp.models import (
+    Account,
+    Consent,
+    DeviceBinding,
+    Event,
+    FormerBrowserCookie,
+    Grant,
+    KnownBrowser,
+    OutboxMessage,
+    RefreshToken,
+)
+from tests.bound_browser import BoundBrowser
 from tests.world import World
 
 
@@ -66,3 +77,23 @@ def test_tm13_the_audit_log_outlives_seven_years(world: World) -> None:
         purge_all(world)
     assert count(world, Event) == events
     assert Event not in [model for model, _ in purge.KINDS.values()]
+
+
+def test_keys_and_former_cookies_of_browsers_are_kept_as_long_as_they_count(world: World) -> None:
+    """R22: a key while a session or a recognised browser is bound to it, a former cookie for 90
+    days."""
+    username = world.account()
+    browser = BoundBrowser(world)
+    for _ in "12":
+        browser.pages.signed_in(username)
+        browser.pages.submit(browser.pages.get("/signout"), "/signout")
+    assert (count(world, DeviceBinding), count(world, FormerBrowserCookie)) == (1, 1)
+    world.clock.advance(days=60)
+    purge_all(world)
+    assert (count(world, DeviceBinding), count(world, FormerBrowserCookie)) == (1, 1)
+    world.clock.advance(days=31)
+    purge_all(world)
+    assert (count(world, DeviceBinding), count(world, FormerBrowserCookie)) == (1, 0)
+    world.clock.advance(days=310)
+    purge_all(world)
+    assert count(world, DeviceBinding) == count(world, KnownBrowser) == 0

@@ -29,6 +29,7 @@ from idp.transaction import Origin
 from tests.console.desk import Desk
 from tests.factor_steps import code, half_signed_in, set_up_app
 from tests.fakes import FakeClock, FakeMailer, FakeSms
+from tests.security.test_login_cookies import cookie_of, plant
 from tests.world import PASSWORD, Browser, World
 
 EDGE = (
@@ -134,6 +135,63 @@ def test_mf03_a_stolen_cookie_requires_a_factor_and_sends_a_mail(place: World) -
     assert "stolen_device" in last(place)["hits"]
     (mail,) = place.mails("browser_suspect", to=username)
     assert f"Network address {place.events('signin.assessed')[-1].ip}" in mail.text
+
+
+def signed_out(browser: Browser) -> None:
+    browser.submit(browser.get("/signout"), "/signout")
+
+
+@pytest.mark.parametrize("thief_is_first", [False, True])
+def test_mf03_a_former_cookie_of_a_browser_ends_its_recognition(
+    place: World, thief_is_first: bool
+) -> None:
+    """MF-03: two browsers have the cookie, from one network and of one family. Whoever comes second
+    shows it. Both are asked for a factor from then on, and the account holder gets a mail."""
+    username, secret, browser = worker(place)
+    value = cookie_of(browser, "browser")
+    thief = at_with(place, browser, str(value))
+    first, second = (thief, browser) if thief_is_first else (browser, thief)
+    assert first.sign_in(username).request.path == "/"
+    signed_out(first)
+    place.clock.advance(minutes=2)
+    page = second.sign_in(username)
+    assert page.request.path == "/signin/factor"
+    assert "stolen_device" in last(place)["hits"]
+    assert len(place.mails("browser_suspect", to=username)) == 1
+    (event,) = place.events("browser.copied")
+    assert event.account_id == place.account_row(username).id
+    assert first.sign_in(username).request.path == "/signin/factor"
+    assert "forgotten_device" in last(place)["hits"]
+    assert second.submit(page, "/signin/factor", code=code(place, secret)).request.path == "/"
+    assert len(place.mails("browser_suspect", to=username)) == 1
+
+
+def test_mf03_a_browser_that_missed_its_new_cookie_is_asked_and_not_suspected(
+    place: World,
+) -> None:
+    """The answer was lost, and it signs in again within a minute: no mail, nothing ends. Without
+    the right password nothing ends either."""
+    username, _, browser = worker(place)
+    value = str(cookie_of(browser, "browser"))
+    browser.sign_in(username)
+    signed_out(browser)
+    place.clock.advance(seconds=59)
+    assert at_with(place, browser, value).sign_in(username).request.path == "/signin/factor"
+    assert "new_device" in last(place)["hits"]
+    place.clock.advance(seconds=1)
+    assert at_with(place, browser, value).sign_in(username, "wrong").status_code == 400
+    assert place.events("browser.copied") == []
+    assert at_with(place, browser, value).sign_in(place.account()).request.path == "/"
+    assert place.mails("browser_suspect") == []
+    assert browser.sign_in(username).request.path == "/"
+
+
+def at_with(place: World, browser: Browser, value: str) -> Browser:
+    """A browser like this one, with a former value of its cookie."""
+    other = at(place, OFFICE)
+    other.client.environ_base |= browser.client.environ_base
+    plant(other, value, "browser")
+    return other
 
 
 def test_mf03_failures_hour_and_network_add_up(place: World) -> None:

@@ -80,6 +80,7 @@ REASONS = complete(
         "head_lost": _("End of the log missing"),
         "not_sealed": _("Not sealed in time"),
         "too_many_failures": _("Too many refused sign-ins"),
+        "cookie_copied": _("Cookie used in another browser"),
         "mass_change": _("Too many accounts changed"),
         "broken": _("Integrity check failed"),
     },

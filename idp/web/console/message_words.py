@@ -54,6 +54,7 @@ TEXTS = complete(
         MailKind.RECOVERY_NOT_POSSIBLE: _("Recovery not possible"),
         MailKind.RECOVERY_PHONE_CHANGED: _("Recovery phone changed"),
         MailKind.RENEWAL_REMINDER: _("Password expires soon"),
+        MailKind.SESSION_COPIED: _("Session used in another browser"),
         MailKind.SESSION_ENDED: _("Session ended"),
         MailKind.SESSIONS_ENDED: _("Sessions ended"),
         MailKind.SETUP_CODE: _("Code to set up a verification method"),

@@ -203,6 +203,7 @@ def _session(
         "ip": row.ip or "",
         "agent": describe_user_agent(row.user_agent),
         "current": row.id == own.id,
+        "is_bound": row.binding_id is not None,
     }
 
 
@@ -211,6 +212,7 @@ def _browser(row: KnownBrowser) -> dict[str, Any]:
         "public_id": row.public_id,
         "last_seen_at": row.last_seen_at,
         "until": row.remembered_until,
+        "is_bound": row.binding_id is not None,
         "ip": row.ip or "",
         "agent": describe_user_agent(row.user_agent),
     }
