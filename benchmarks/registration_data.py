@@ -8,7 +8,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Select, insert, select
 
 from idp.demo.crowd import FAMILY, GIVEN
 from registration import browser_sessions, catalogue_tables, requests
@@ -45,13 +45,23 @@ OFFICES = ("ar", "pc", "ra", "apprep")
 
 @dataclass(frozen=True)
 class Cast:
-    """Who visits the pages, and what they name."""
+    """Who visits the pages, and what they name: rows of the organization of the grid."""
 
-    administrator: str
-    representative: str
+    #: The Person ID of the holder of each office, and his appointment.
+    offices: dict[str, str]
+    appointments: dict[str, int]
     request: str
     people: tuple[str, ...]
     machines: tuple[int, ...]
+    section: int
+    participation: int
+    contact_role: str
+    #: A market in which nobody participates.
+    market: str
+    #: A Person ID and the code of an access role that this person does not have.
+    not_held: tuple[tuple[str, str], ...]
+    #: The subject of the Rights Administrator in access tokens.
+    subject: str
     #: Belongs to no organization that the pages show.
     outsider: str
 
@@ -92,14 +102,56 @@ def write(work: UnitOfWork, organizations: int, people: int) -> Cast:
         work, "contact_roles",
         organization=work.db.get(Organization, places[0]),
     )  # fmt: skip
-    numbers = tuple(
-        work.db.scalars(
-            select(Person.person_id).where(Person.id.in_(crews[0][1])).order_by(Person.id)
+    work.db.add(Market(code="market-of-nobody", name="Market of nobody", name_fr="Marché libre",
+                       kind="program", position=len(markets) + 1))  # fmt: skip
+    work.db.flush()
+    return _cast(work, places[0], crews[0][1], order.number, machines, str(500_000 + people))
+
+
+def _cast(work: UnitOfWork, place: int, crew: list[int], request: str, machines: tuple[int, ...],
+          outsider: str) -> Cast:  # fmt: skip
+    numbers = {
+        row.id: row.person_id
+        for row in work.db.execute(
+            select(Person.id, Person.person_id).where(Person.id.in_(crew)).order_by(Person.id)
         )
-    )
-    by_office = dict(zip(OFFICES, numbers, strict=False))
-    return Cast(by_office["ra"], by_office["apprep"], order.number, numbers, machines,
-                str(500_000 + people))  # fmt: skip
+    }
+    held = {
+        (row.person_id, row.code)
+        for row in work.db.execute(
+            select(Account.person_id, AccessRole.code)
+            .join(AccessAssignment, AccessAssignment.account_id == Account.id)
+            .join(AccessRole, AccessRole.id == AccessAssignment.access_role_id)
+            .where(AccessAssignment.organization_id == place, Account.kind == "person")
+        )
+    }
+    codes = list(work.db.scalars(
+        select(AccessRole.code).where(AccessRole.kind == "person").order_by(AccessRole.code)
+    ))  # fmt: skip
+    appointments = {
+        row.office: row.id
+        for row in work.db.execute(
+            select(Appointment.office, Appointment.id).where(Appointment.organization_id == place)
+        )
+    }
+
+    def first(model: type[Section] | type[Participation]) -> int:
+        query = select(model.id).where(model.organization_id == place).order_by(model.id)
+        return work.db.scalars(query).first() or 0
+
+    return Cast(
+        dict(zip(OFFICES, numbers.values(), strict=False)), appointments, request,
+        tuple(numbers.values()), machines, first(Section), first(Participation),
+        work.db.scalars(_contact_role(ContactRole.code)).first() or "", "market-of-nobody",
+        tuple((number, code) for row, number in numbers.items() for code in codes
+              if (row, code) not in held),
+        f"scim-{crew[OFFICES.index('ra')]}", outsider,
+    )  # fmt: skip
+
+
+def _contact_role(column: Any) -> Select[Any]:
+    """Contact roles that people hold and no office implies."""
+    return select(column).where(ContactRole.office.is_(None)).order_by(ContactRole.id)
 
 
 def sign_in(work: UnitOfWork, person_id: str, groups: tuple[str, ...] = ()) -> str:
@@ -148,7 +200,7 @@ def _hold(work: UnitOfWork, rng: random.Random, crews: list[tuple[int, list[int]
           since: Any) -> None:  # fmt: skip
     """Offices, access roles, contact roles, and the history of the grants."""
     roles = list(work.db.scalars(select(AccessRole.id).where(AccessRole.kind == "person")))
-    contact = work.db.scalars(select(ContactRole.id).where(ContactRole.office.is_(None))).first()
+    contact = work.db.scalars(_contact_role(ContactRole.id)).first()
     accounts = {row.person_id: row.id
                 for row in work.db.execute(select(Account.person_id, Account.id))}  # fmt: skip
     given = {"valid_from": since, "given_by": "500003", "version": 1}

@@ -152,8 +152,7 @@ def order(
         for cell in found.added
     ]  # fmt: skip
     changed = {row.account for _, row in ended if row.account.ended_at is None}
-    for account in sorted({*changed, *holders.values()}, key=lambda row: row.id):
-        account_pushes.queue(work, account, request)
+    account_pushes.queue_all(work, {*changed, *holders.values()}, request)
     custody_alarms.check(work, here, (one.person for one in (*changed, *holders.values())))
     waiting_requests.grant(work, actor, here, found.added, request)
     told = [(account, roles[cell.role], False) for cell, account in _first(ended)]

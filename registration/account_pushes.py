@@ -7,22 +7,15 @@ state.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import select
 
-from registration import requests
+from registration import pushed_grants, requests
 from registration.models import (
-    AccessAssignment,
     Account,
-    Appointment,
-    ContactAssignment,
-    ContactRole,
     Custody,
-    Held,
     Machine,
     MachineNetwork,
     Organization,
@@ -31,6 +24,7 @@ from registration.models import (
     Request,
 )
 from registration.ports import Bridge
+from registration.pushed_grants import Grant
 from registration.transaction import UnitOfWork
 from registration_bridge.message_urns import PATCH, REGISTRATION_USER, USER
 
@@ -44,41 +38,41 @@ class NoCustodian(RuntimeError):
     """A machine without a custodian cannot be pushed."""
 
 
-@dataclass(frozen=True)
-class Term:
-    """How long a role group is held at an organization, and who gave it."""
-
-    since: datetime
-    until: datetime | None
-    given_by: str
-
-    def wider(self, other: Term) -> Term:
-        """Both together: several roles can mean the same role group."""
-        ends = [one for one in (self.until, other.until) if one is not None]
-        until = max(ends) if len(ends) == 2 else None
-        return Term(min(self.since, other.since), until, self.given_by)
-
-
 def queue(work: UnitOfWork, account: Account, request: Request | None = None) -> Push:
     """Order that the gateway makes the account as it is now; the request waits for it. The account
     is locked until the end of the transaction: a push says everything of it, so two at once would
     each leave out the other's change."""
-    push = _new(work, account, request, "put")
-    push.body = user(work, account, request, sequence=push.id)
-    return push
+    return queue_all(work, [account], request)[0]
+
+
+def queue_all(
+    work: UnitOfWork, accounts: Iterable[Account], request: Request | None = None
+) -> list[Push]:
+    """Order it for each of these accounts, each once, in the order of their rows."""
+    ordered = sorted(set(accounts), key=lambda one: one.id)
+    pushes = _new(work, ordered, request, "put")
+    grants = pushed_grants.of_accounts(work, ordered)
+    for account, push in zip(ordered, pushes, strict=True):
+        push.body = user(work, account, request, sequence=push.id, grants=grants[account.id])
+    return pushes
 
 
 def queue_end(work: UnitOfWork, account: Account, request: Request | None = None) -> Push:
     """Order that the gateway closes the account for all time (PR-04)."""
-    return _new(work, account, request, "delete")
+    return _new(work, [account], request, "delete")[0]
 
 
-def _new(work: UnitOfWork, account: Account, request: Request | None, operation: str) -> Push:
+def _new(
+    work: UnitOfWork, accounts: list[Account], request: Request | None, operation: str
+) -> list[Push]:
+    """Locks in the order of the rows, so that two transactions never wait for each other."""
     work.db.flush()
-    work.db.execute(select(Account.id).where(Account.id == account.id).with_for_update())
-    push = Push(account_id=account.id, operation=operation)
-    requests.add_push(work, push, request)
-    return push
+    rows = [account.id for account in accounts]
+    locked = select(Account.id).where(Account.id.in_(rows)).order_by(Account.id).with_for_update()
+    work.db.execute(locked)
+    pushes = [Push(account_id=row, operation=operation) for row in rows]
+    requests.add_pushes(work, pushes, request)
+    return pushes
 
 
 def operation(account: Account, body: dict[str, Any]) -> dict[str, Any]:
@@ -117,14 +111,22 @@ def of_known(operation: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]
 
 
 def user(
-    work: UnitOfWork, account: Account, request: Request | None = None, *, sequence: int = 0
+    work: UnitOfWork,
+    account: Account,
+    request: Request | None = None,
+    *,
+    sequence: int = 0,
+    grants: list[Grant] | None = None,
 ) -> dict[str, Any]:
-    """The account as it is now. Raises NoCustodian."""
+    """The account as it is now, with its ``grants`` if they were read with those of others. Raises
+    NoCustodian."""
     holder = holder_of(work, account)
+    if grants is None:
+        grants = pushed_grants.of_accounts(work, [account])[account.id]
     extension: dict[str, Any] = {
         "personId": holder.person_id,
         "accountKind": KINDS[account.kind],
-        "grants": _grants(work, account),
+        "grants": grants,
     }
     if account.kind == "machine":
         extension["registeredNetworks"] = _networks(work, account)
@@ -172,71 +174,6 @@ def _holder(person: Person) -> dict[str, Any]:
         number = f"tel:{person.main_phone}" + (f";ext={extension}" if extension else "")
         found["phoneNumbers"] = [{"value": number, "type": "work", "primary": True}]
     return found
-
-
-def _grants(work: UnitOfWork, account: Account) -> list[dict[str, str]]:
-    """The role groups of everything that the account and its person hold, each once for an
-    organization."""
-    found: dict[tuple[str, str], Term] = {}
-    for row, number, groups in _sources(work, account):
-        for group in groups:
-            term = Term(row.valid_from, row.valid_until, row.given_by)
-            known = found.get((group, number))
-            found[group, number] = known.wider(term) if known else term
-    return [
-        {
-            "roleGroup": group,
-            "participantId": number,
-            "grantedBy": term.given_by,
-            **_limits(work, term),
-        }
-        for (group, number), term in sorted(found.items(), key=lambda one: one[0])
-    ]
-
-
-def _limits(work: UnitOfWork, term: Term) -> dict[str, str]:
-    limits = {}
-    if term.since > work.now:
-        limits["validFrom"] = term.since.isoformat()
-    if term.until is not None:
-        limits["validUntil"] = term.until.isoformat()
-    return limits
-
-
-def _sources(work: UnitOfWork, account: Account) -> Iterator[tuple[Held, str, list[str]]]:
-    """Everything that gives role groups, now or later, with the Organization ID."""
-    for access in work.db.scalars(
-        select(AccessAssignment).where(
-            AccessAssignment.account_id == account.id, _not_over(AccessAssignment, work.now)
-        )
-    ):
-        yield access, access.organization.organization_id, access.access_role.role_groups
-    if account.kind == "person" and account.only_organization_id is None:
-        yield from _of_person(work, account.person_id)
-
-
-def _of_person(work: UnitOfWork, person_id: int | None) -> Iterator[tuple[Held, str, list[str]]]:
-    """Contact roles (CO-06) and offices, which the first account of a person carries."""
-    for contact in work.db.scalars(
-        select(ContactAssignment).where(
-            ContactAssignment.person_id == person_id, _not_over(ContactAssignment, work.now)
-        )
-    ):
-        yield contact, contact.organization.organization_id, contact.contact_role.role_groups
-    offices = select(ContactRole.office, ContactRole.role_groups).where(
-        ContactRole.office.is_not(None)
-    )
-    groups = dict(work.db.execute(offices).all())
-    for office in work.db.scalars(
-        select(Appointment).where(
-            Appointment.person_id == person_id, _not_over(Appointment, work.now)
-        )
-    ):
-        yield office, office.organization.organization_id, groups.get(office.office, [])
-
-
-def _not_over(held: type[Held], at: datetime) -> ColumnElement[bool]:
-    return or_(held.valid_until.is_(None), held.valid_until > at)
 
 
 def _custodian(work: UnitOfWork, account: Account) -> Person:

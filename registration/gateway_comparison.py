@@ -17,7 +17,14 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, or_, select, update
 
-from registration import account_pushes, accounts, history, organization_pushes, tasks
+from registration import (
+    account_pushes,
+    accounts,
+    history,
+    organization_pushes,
+    pushed_grants,
+    tasks,
+)
 from registration.account_pushes import NoCustodian
 from registration.gateway_drift import (
     Drift,
@@ -28,6 +35,7 @@ from registration.gateway_drift import (
     organization_differences,
 )
 from registration.models import Account, Organization, Push, Schedule, Task
+from registration.pushed_grants import Grant
 from registration.transaction import Origin, Runtime, UnitOfWork
 from registration_bridge.bridge_client import BridgeError
 from service_base import logs
@@ -142,7 +150,11 @@ class _Part:
     def compare_users(self, users: tuple[dict[str, Any], ...]) -> set[int]:
         """Compare these Users of the gateway; returns the accounts that they are."""
         known = _accounts_of(self._work, users)
-        moving = self._moving([account for account in known if account is not None])
+        accounts_here = [account for account in known if account is not None]
+        moving, grants = (
+            self._moving(accounts_here),
+            pushed_grants.of_accounts(self._work, accounts_here),
+        )
         for user, account in zip(users, known, strict=True):
             if account is None:
                 if not is_operator(user):
@@ -150,8 +162,8 @@ class _Part:
             elif account.id in moving:
                 self._found.skipped += 1
             else:
-                self._compare(user, account)
-        return {account.id for account in known if account is not None}
+                self._compare(user, account, grants[account.id])
+        return {account.id for account in accounts_here}
 
     def compare_missing(self, accounts: list[Account]) -> None:
         """These accounts were not among the Users of the gateway."""
@@ -185,12 +197,12 @@ class _Part:
         alive = (number for number, one in participants.items() if one.get("status") != "ended")
         self._found.drifts += extra_organizations(alive, known)
 
-    def _compare(self, user: dict[str, Any], account: Account) -> None:
+    def _compare(self, user: dict[str, Any], account: Account, grants: list[Grant]) -> None:
         if account.ended_at is not None:
             self._differs([Drift(str(user["userName"]), DriftKind.OPEN)], account)
             return
         try:
-            ours = account_pushes.user(self._work, account)
+            ours = account_pushes.user(self._work, account, grants=grants)
         except NoCustodian:
             self._found.skipped += 1
             return

@@ -21,9 +21,10 @@ from registration.models import (
     Participation,
     Person,
 )
-from registration.organization_facts import belonging, names
+from registration.organization_facts import belongs_to, names
 from registration.role_grid import Column, Grid, Holding, Row
 from registration.transaction import UnitOfWork
+from service_base.subqueries import among
 
 
 def grid(
@@ -148,10 +149,11 @@ def _accounts(work: UnitOfWork, here: Organization, kind: AccountKind, only: str
         .outerjoin(Person, Account.person_id == Person.id)
         .where(
             Account.kind == kind,
-            Account.id.in_(
+            among(
+                Account.id,
                 select(AccessAssignment.account_id).where(
                     AccessAssignment.organization_id == here.id
-                )
+                ),
             ),
         )
     )
@@ -164,10 +166,9 @@ def _accounts(work: UnitOfWork, here: Organization, kind: AccountKind, only: str
 def _people(
     work: UnitOfWork, here: Organization, at: datetime, only: str, *, is_anybody: bool
 ) -> list[tuple[AccountKey, str, str, str]]:
-    held = belonging(at, lambda _, organization: organization == here.id)
     wanted: list[ColumnElement[bool]] = [Person.person_id == only] if only else []
     if not (only and is_anybody):
-        wanted.append(Person.id.in_(select(held.c.person)))
+        wanted.append(belongs_to(at, here.id))
     query = (
         select(
             Person.person_id,

@@ -33,9 +33,11 @@ def record(
     before: dict[str, Any] | None = None,
     after: dict[str, Any] | None = None,
     reason: str = "",
+    is_one_of_many: bool = False,
 ) -> History:
     """Add an entry in the name of who acts in this unit of work, or of ``actor`` alone. Values are
-    texts, numbers or lists of them."""
+    texts, numbers or lists of them. One of many is written later, with the others, and has no id
+    yet."""
     entry = History(
         at=work.now,
         actor=actor or work.origin.actor,
@@ -50,7 +52,8 @@ def record(
         reason=reason,
     )
     work.db.add(entry)
-    work.db.flush()
+    if not is_one_of_many:
+        work.db.flush()
     return entry
 
 

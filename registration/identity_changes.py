@@ -22,11 +22,11 @@ def since_last_grant(
     """The time of the last significant change of each of these people (Person IDs) who has had one
     since the organization last granted them an access role. People without an earlier grant are
     left out: their identity is proofed now anyway."""
-    wanted = sorted(set(people))
+    wanted = select(Person.id).where(Person.person_id.in_(sorted(set(people))))
     granted = (
         select(Account.person_id, func.max(AccessAssignment.valid_from).label("at"))
         .join(AccessAssignment, AccessAssignment.account_id == Account.id)
-        .where(AccessAssignment.organization_id == here.id)
+        .where(AccessAssignment.organization_id == here.id, Account.person_id.in_(wanted))
         .group_by(Account.person_id)
         .subquery()
     )
@@ -35,7 +35,6 @@ def since_last_grant(
         .join(History, History.person_id == Person.id)
         .join(granted, granted.c.person_id == Person.id)
         .where(
-            Person.person_id.in_(wanted),
             History.action == persons.CHANGED,
             History.at > granted.c.at,
         )

@@ -168,9 +168,9 @@ def _push(
     own = accounts.of_person(work, gone.person)
     if own is not None and (opens or gone.appointments):
         changed[own.id] = own
-    for _, account in sorted(changed.items()):
-        if account.ended_at is None:
-            account_pushes.queue(work, account, order)
+    account_pushes.queue_all(
+        work, (account for account in changed.values() if account.ended_at is None), order
+    )
     for account in closed:
         account_pushes.queue_end(work, account, order)
     if gone.appointments:
@@ -225,8 +225,8 @@ def _record(
     why: str,
     before: dict[str, str],
     account: Account | None = None,
-) -> History:
-    return history.record(
+) -> None:
+    history.record(
         work, action, organization=here, person=gone.person, account=account, request=order,
-        before=before, reason=why,
+        before=before, reason=why, is_one_of_many=True,
     )  # fmt: skip

@@ -26,10 +26,11 @@ from registration.models import (
     Person,
 )
 from registration.transaction import UnitOfWork
-from service_base.database import UtcDateTime
+from service_base.database import BigId, UtcDateTime
+from service_base.subqueries import among
 
-#: A condition on the columns of person and organization.
-Wanted = Callable[[ColumnElement[Any], ColumnElement[Any]], ColumnElement[bool]]
+#: A condition on the column of the person.
+Wanted = Callable[[ColumnElement[Any]], ColumnElement[bool]]
 
 
 def organization(work: UnitOfWork, organization_id: str) -> Organization | None:
@@ -54,11 +55,10 @@ def facts_of(work: UnitOfWork, here: Organization, *people: str) -> Facts:
         at=work.now,
         appointments=_appointments(
             work,
-            or_(Appointment.organization_id == here.id, Appointment.person_id.in_(concerned)),
+            or_(Appointment.organization_id == here.id, among(Appointment.person_id, concerned)),
         ),
         participations=participations(work, here),
-        members=_pairs(work, _at_organization, here=here.id)
-        | _pairs(work, _of_people, people=people),
+        members=_members(work, here) | _pairs(work, _of_people, people=people),
         machines=tuple(machines(work, here).values()),
         activated=frozenset(
             work.db.scalars(
@@ -70,19 +70,50 @@ def facts_of(work: UnitOfWork, here: Organization, *people: str) -> Facts:
     )
 
 
-def belonging(at: datetime | ColumnElement[datetime], wanted: Wanted) -> Subquery:
-    """Everybody (``person``) who has something at an ``organization`` at this moment: an access or
-    contact role, an office, a machine, or an account that acts for it only. Pairs can repeat.
-    ``wanted`` is the condition on the columns of person and organization; it is part of each
-    select, where an index answers it."""
+def belonging(at: ColumnElement[datetime], wanted: Wanted) -> Subquery:
+    """Where people belong (``person``, ``organization``) at this moment: where they have an access
+    or contact role, an office, a machine, or an account that acts for it only. Pairs can repeat.
+    ``wanted`` is the condition on the column of the person; it is part of each select, where an
+    index answers it."""
     has_role = select(Account.person_id, AccessAssignment.organization_id).join(
         AccessAssignment, AccessAssignment.account_id == Account.id
     )
+    chosen = []
+    for part in (has_role.where(AccessAssignment.held_at(at)), *_without_role(at)):
+        person, here = part.selected_columns
+        chosen.append(
+            part.with_only_columns(person.label("person"), here.label("organization")).where(
+                person.is_not(None), wanted(person)
+            )
+        )
+    return union_all(*chosen).subquery("belonging")
+
+
+def belongs_to(
+    at: datetime | ColumnElement[datetime], here: int | ColumnElement[int]
+) -> ColumnElement[bool]:
+    """The condition that a person belongs to the organization with this row id at this moment, as
+    in ``belonging``."""
+    accounts = select(AccessAssignment.account_id).where(
+        AccessAssignment.organization_id == here, AccessAssignment.held_at(at)
+    )
+    parts = [
+        select(Account.person_id).where(among(Account.id, accounts), Account.person_id.is_not(None))
+    ]
+    for part in _without_role(at):
+        person, organization = part.selected_columns
+        parts.append(
+            part.with_only_columns(person).where(person.is_not(None), organization == here)
+        )
+    return among(Person.id, union_all(*parts))
+
+
+def _without_role(at: datetime | ColumnElement[datetime]) -> tuple[Select[Any, Any], ...]:
+    """Persons and organizations to which they belong by something else than an access role."""
     has_machine = select(Custody.person_id, Machine.organization_id).join(
         Machine, Custody.machine_id == Machine.id
     )
-    parts = (
-        has_role.where(AccessAssignment.held_at(at)),
+    return (
         select(ContactAssignment.person_id, ContactAssignment.organization_id).where(
             ContactAssignment.held_at(at)
         ),
@@ -94,15 +125,6 @@ def belonging(at: datetime | ColumnElement[datetime], wanted: Wanted) -> Subquer
             or_(Account.ended_at.is_(None), Account.ended_at > at),
         ),
     )
-    chosen = []
-    for part in parts:
-        person, here = part.selected_columns
-        chosen.append(
-            part.with_only_columns(person.label("person"), here.label("organization")).where(
-                person.is_not(None), wanted(person, here)
-            )
-        )
-    return union_all(*chosen).subquery("belonging")
 
 
 def participations(work: UnitOfWork, here: Organization) -> tuple[known.Participation, ...]:
@@ -160,34 +182,43 @@ def situation(work: UnitOfWork, here: Organization) -> Situation:
 def cells_of(work: UnitOfWork, here: Organization, *people: str) -> dict[Cell, CellState]:
     """The cells that were ever changed; only of these people (Person IDs) if any are named. Each
     row of an assignment was a change, and so was its end."""
+    keys = _account_keys(work, here, people)
     query = (
-        select(
-            Account.kind,
-            Account.username,
-            Person.person_id,
-            AccessRole.code,
-            AccessAssignment.valid_until,
-        )
-        .join(Account, AccessAssignment.account_id == Account.id)
-        .outerjoin(Person, Account.person_id == Person.id)
+        select(AccessAssignment.account_id, AccessRole.code, AccessAssignment.valid_until)
         .join(AccessRole, AccessAssignment.access_role_id == AccessRole.id)
-        .where(
-            AccessAssignment.organization_id == here.id,
-            Account.kind.in_(list(AccountKind)),
-            AccessAssignment.valid_from <= work.now,
-        )
+        .where(AccessAssignment.organization_id == here.id, AccessAssignment.valid_from <= work.now)
     )
     if people:
-        query = query.where(Person.person_id.in_(people))
+        query = query.where(AccessAssignment.account_id.in_(keys))
     changes: dict[Cell, int] = defaultdict(int)
     held: set[Cell] = set()
-    for kind, username, person, role, until in work.db.execute(query):
-        cell = Cell(AccountKey(AccountKind(kind), person or username or ""), role)
+    for account, role, until in work.db.execute(query):
+        if account not in keys:
+            continue
+        cell = Cell(keys[account], role)
         is_over = until is not None and until <= work.now
         changes[cell] += 2 if is_over else 1
         if not is_over:
             held.add(cell)
     return {cell: CellState.counted(count, is_held=cell in held) for cell, count in changes.items()}
+
+
+def _account_keys(
+    work: UnitOfWork, here: Organization, people: tuple[str, ...]
+) -> dict[int, AccountKey]:
+    """Of the accounts that ever had a role here, by row; only those of these people if any are
+    named. Read for themselves, since an account has many assignments."""
+    query = (
+        select(Account.id, Account.kind, Account.username, Person.person_id)
+        .outerjoin(Person, Account.person_id == Person.id)
+        .where(Account.kind.in_(list(AccountKind)))
+    )
+    had = select(AccessAssignment.account_id).where(AccessAssignment.organization_id == here.id)
+    query = query.where(Person.person_id.in_(people) if people else among(Account.id, had))
+    return {
+        row: AccountKey(AccountKind(kind), person or username or "")
+        for row, kind, username, person in work.db.execute(query)
+    }
 
 
 def _who_stays(work: UnitOfWork, here: Organization) -> frozenset[str]:
@@ -200,7 +231,7 @@ def _who_stays(work: UnitOfWork, here: Organization) -> frozenset[str]:
         ContactAssignment.person_id.is_not(None),
         ContactAssignment.held_at(work.now),
     )
-    query = select(Person.person_id).where(or_(Person.id.in_(offices), Person.id.in_(contacts)))
+    query = select(Person.person_id).where(among(Person.id, union_all(offices, contacts)))
     return frozenset(work.db.scalars(query))
 
 
@@ -225,15 +256,11 @@ def _appointments(
     )
 
 
-def _by_person(person: ColumnElement[Any], _: ColumnElement[Any]) -> ColumnElement[bool]:
+def _by_person(person: ColumnElement[Any]) -> ColumnElement[bool]:
     return person == bindparam("person")
 
 
-def _at_organization(_: ColumnElement[Any], here: ColumnElement[Any]) -> ColumnElement[bool]:
-    return here == bindparam("here")
-
-
-def _of_people(person: ColumnElement[Any], _: ColumnElement[Any]) -> ColumnElement[bool]:
+def _of_people(person: ColumnElement[Any]) -> ColumnElement[bool]:
     people: ColumnElement[Any] = bindparam("people", expanding=True)
     return person.in_(select(Person.id).where(Person.person_id.in_(people)))
 
@@ -241,6 +268,18 @@ def _of_people(person: ColumnElement[Any], _: ColumnElement[Any]) -> ColumnEleme
 def _pairs(work: UnitOfWork, wanted: Wanted, **values: Any) -> frozenset[tuple[str, str]]:
     found = work.db.execute(_pairs_query(wanted), {"at": work.now, **values})
     return frozenset((row[0], row[1]) for row in found)
+
+
+def _members(work: UnitOfWork, here: Organization) -> frozenset[tuple[str, str]]:
+    found = work.db.scalars(_members_query(), {"at": work.now, "here": here.id})
+    return frozenset((person, here.organization_id) for person in found)
+
+
+@cache
+def _members_query() -> Select[str]:
+    return select(Person.person_id).where(
+        belongs_to(bindparam("at", type_=UtcDateTime), bindparam("here", type_=BigId))
+    )
 
 
 @cache

@@ -43,7 +43,7 @@ def queue(
     """Order that the gateway makes the organization as it is; the request waits for it. The push
     has the next number, or this one."""
     push = Push(id=number, organization_id=organization.id, operation="put")
-    requests.add_push(work, push, request)
+    requests.add_pushes(work, [push], request)
     return push
 
 

@@ -134,6 +134,7 @@ def _end_roles(work: UnitOfWork, actor: Actor, gone: Ending, request: Request) -
         history.record(
             work, access_batches.REVOKED, organization=access.organization, person=account.person,
             account=account, request=request, before={"role": access.access_role.code}, reason=why,
+            is_one_of_many=True,
         )  # fmt: skip
     for contact in gone.contacts:
         contact.end(work.now, actor.person, why)
@@ -143,6 +144,7 @@ def _end_roles(work: UnitOfWork, actor: Actor, gone: Ending, request: Request) -
         history.record(
             work, contact_assignments.REMOVED, organization=contact.organization,
             person=contact.person, request=request, before=before, reason=why,
+            is_one_of_many=True,
         )  # fmt: skip
     work.db.flush()
 
@@ -155,9 +157,9 @@ def _push(work: UnitOfWork, gone: Ending, request: Request) -> None:
             continue
         if account := accounts.of_person(work, contact.person):
             changed[account.id] = account
-    for _, account in sorted(changed.items()):
-        if account.ended_at is None:
-            account_pushes.queue(work, account, request)
+    account_pushes.queue_all(
+        work, (account for account in changed.values() if account.ended_at is None), request
+    )
 
 
 def _people(gone: Ending) -> list[Person | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import select, update
@@ -42,16 +43,18 @@ def open_request(
     return request
 
 
-def add_push(work: UnitOfWork, push: Push, request: Request | None) -> None:
-    """Store a push of an account or an organization for the worker; the request waits for it."""
-    push.request_id = request.id if request else None
-    push.body, push.state = {}, "queued"
-    push.next_attempt_at = push.created_at = work.now
-    work.db.add(push)
+def add_pushes(work: UnitOfWork, pushes: Iterable[Push], request: Request | None) -> None:
+    """Store pushes of accounts or organizations for the worker, in this order; the request waits
+    for them."""
+    for push in pushes:
+        push.request_id = request.id if request else None
+        push.body, push.state = {}, "queued"
+        push.next_attempt_at = push.created_at = work.now
+        work.db.add(push)
+        if request is not None:
+            request.state, request.closed_at = "open", None
+            request.waits_for += 1
     work.db.flush()
-    if request is not None:
-        request.state, request.closed_at = "open", None
-        request.waits_for += 1
 
 
 def by_number(work: UnitOfWork, number: str) -> Request | None:

@@ -25,9 +25,7 @@ class History(Base):
     #: What was done, such as ``access.granted``.
     action: Mapped[str] = mapped_column(String(60), index=True)
     #: Where, whose and on which account: for lists.
-    organization_id: Mapped[int | None] = mapped_column(
-        BigId, ForeignKey("organization.id"), index=True
-    )
+    organization_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("organization.id"))
     person_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("person.id"), index=True)
     account_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("account.id"), index=True)
     request_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("request.id"), index=True)
@@ -38,7 +36,11 @@ class History(Base):
     seq: Mapped[int | None] = mapped_column(BigId, unique=True)
     seal: Mapped[str | None] = mapped_column(String(80))
 
-    __table_args__ = (Index("ix_history_organization_at", "organization_id", "at"),)
+    __table_args__ = (
+        Index("ix_history_organization_at", "organization_id", "at"),
+        # The newest of an organization, without those of others.
+        Index("ix_history_organization_newest", "organization_id", "id"),
+    )
 
 
 class HistoryHead(Base):

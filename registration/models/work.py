@@ -24,9 +24,7 @@ class Request(Base):
     #: What was ordered, such as ``access.grant``.
     kind: Mapped[str] = mapped_column(String(40))
     state: Mapped[str] = mapped_column(String(10))
-    organization_id: Mapped[int | None] = mapped_column(
-        BigId, ForeignKey("organization.id"), index=True
-    )
+    organization_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("organization.id"))
     person_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("person.id"), index=True)
     opened_by: Mapped[str] = mapped_column(ACTOR)
     opened_at: Mapped[datetime]
@@ -41,6 +39,8 @@ class Request(Base):
     __table_args__ = (
         CheckConstraint("state IN ('open', 'done', 'refused')", name="state"),
         Index("ix_request_opened_at", "opened_at", "id"),
+        # The newest of an organization, without those of others.
+        Index("ix_request_organization_newest", "organization_id", "id"),
     )
 
 
