@@ -20,6 +20,7 @@ from registration.models import (
     Person,
 )
 from registration.transaction import UnitOfWork
+from service_base.subqueries import among
 
 KIND = "machine.custodian"
 
@@ -80,7 +81,7 @@ def _has_more(work: UnitOfWork, here: Organization, person: Person) -> bool:
     queries = (
         select(AccessAssignment.id).where(
             AccessAssignment.organization_id == here.id,
-            AccessAssignment.account_id.in_(accounts),
+            among(AccessAssignment.account_id, accounts),
             AccessAssignment.held_at(work.now),
         ),
         *(

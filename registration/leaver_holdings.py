@@ -31,6 +31,7 @@ from registration.models import (
     Request,
 )
 from registration.transaction import UnitOfWork
+from service_base.subqueries import among
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def of_person(work: UnitOfWork, here: Organization, person: Person) -> Holdings:
     )
     return Holdings(
         person=person,
-        access=_rows(work, AccessAssignment, here, AccessAssignment.account_id.in_(held)),
+        access=_rows(work, AccessAssignment, here, among(AccessAssignment.account_id, held)),
         contacts=contacts,
         appointments=_rows(work, Appointment, here, Appointment.person_id == person.id),
         machines=tuple(kept(work, here, row) for row in work.db.scalars(machines).all()),
