@@ -168,7 +168,9 @@ DESKS = (
      "{here}/participations/apply?kind=program", APPREP),
     ("participation: apply", "pages.apply", "{here}/participations/apply/{market}", APPREP),
     ("IESO: home, 150 tasks", "pages.home", "/", IESO),
+    ("update of an organization", "pages.update_organization", "{here}/update"),
     ("IESO: organizations", "pages.organizations", "/organizations", IESO),
+    ("IESO: name of an organization", "pages.organization_name", "{here}/name", IESO),
     ("IESO: new organization", "pages.new_organization", "/new-organization", IESO),
 )  # fmt: skip
 PROGRAMS = (
@@ -176,6 +178,7 @@ PROGRAMS = (
     ("API: organizations", "api.organizations", "/api/v1/organizations", PROGRAM),
     ("API: roles, 500 people", "api.roles", "{api}/roles?limit=500", PROGRAM),
     ("API: roles, first 100", "api.roles", "{api}/roles", PROGRAM),
+    ("API: contact roles", "api.contact_roles", "{api}/contact-roles", PROGRAM),
     ("API: persons", "api.persons", "{api}/persons?{family}", PROGRAM),
     ("API: roles of a colleague", "api.copied", "{api}/persons/{person}/copy?of={colleague}",
      PROGRAM),

@@ -37,8 +37,9 @@ in one transaction:
   ``participation_refusals``,
   ``person_refusals``, ``section_refusals`` and ``work_refusals``: why they refuse. ``dry_runs``:
   what the gateway says before an order.
-- ``history``, ``requests``, ``tasks``, ``account_pushes``, ``organization_pushes``: what they write
-  beside the change. ``custody_alarms``: tasks about custodians who have nothing else left.
+- ``history``, ``requests``, ``tasks``, ``account_pushes`` with ``pushed_grants``, and
+  ``organization_pushes``: what they write beside the change. ``custody_alarms``: tasks about
+  custodians who have nothing else left.
   ``vacancies``: about offices that nobody holds. ``notices``, ``access_notices``,
   ``machine_notices`` and ``participation_notices`` choose the mails, ``notice_texts`` has their
   texts.
