@@ -50,7 +50,7 @@ migration: $(VENV)/.test ## Write the migration that leads to the present models
 bench: $(VENV)/.test ## Measure the gateway beside other providers, installed into build/peers (needs wrk and node)
 	@$(BIN)/python -m benchmarks.compare $(ARGS)
 
-faults: $(VENV)/.test $(CATALOGUES) nginx ## Kill, cut, fill and delay what the gateway uses, and look what is left (needs PostgreSQL, Redis, faketime)
+faults: $(VENV)/.test $(CATALOGUES) nginx ## Kill, cut, fill and delay what the gateway uses, and look what is left (needs PostgreSQL, Redis, faketime; root for hosts)
 	@$(BIN)/python -m pytest -q tests/faults --faults $(ARGS)
 
 interop: $(VENV)/.test $(CATALOGUES) browser nginx ## Sign in with unmodified client software, installed into build/interop (needs node, go, mvn; ARGS="--help" for more)

@@ -31,7 +31,6 @@ from idp.oidc.jwks import KeyRing
 from idp.oidc.server import GatewayServer
 from idp.ports import Ports
 from idp.settings import Settings
-from idp.transaction import is_out_of_reach
 from idp.web import (
     bound_session_endpoints,
     console,
@@ -77,9 +76,7 @@ class Gateway(Flask):
         try:
             return self._answer()
         except Exception as error:
-            # It may be due to what this process kept, since the transaction has not read whether
-            # that is up to date (``UnitOfWork.presumed``).
-            if "work" not in g or not g.work.is_presuming or is_out_of_reach(error):
+            if "work" not in g or not g.work.may_run_again(error):
                 raise
             g.work.start_again()
         return self._answer()

@@ -34,7 +34,10 @@ class Installation:
         "sqlite:///gateway.db", "SQLAlchemy URL: sqlite:/// or postgresql+psycopg://", secret=True
     )
     redis_url: str = setting(
-        "", "Redis or Valkey for rate limits; empty counts in each process", secret=True
+        "",
+        "Redis or Valkey for rate limits: redis://, or redis+sentinel://HOST:PORT,HOST:PORT/SERVICE;"
+        " empty counts in each process",
+        secret=True,
     )
     log_level: str = setting("INFO", "DEBUG, INFO, WARNING or ERROR")
     debug: bool = setting(False, "show tracebacks; refused in production")

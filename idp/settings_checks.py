@@ -17,6 +17,7 @@ from hosted_pages import brand
 from idp.mfa.second_factor_rule import Rule
 from idp.policy import phone_number
 from idp.setting_groups import in_order
+from service_base import redis_url
 from service_base.addresses import proxy_faults
 from service_base.environment import Bound
 
@@ -183,6 +184,8 @@ def _faults(settings: Settings) -> Iterator[str]:
     yield from _url_faults(settings)
     if settings.demo_folder and not (settings.demo and settings.is_loopback_http):
         yield "IDP_DEMO_FOLDER needs IDP_DEMO and an http issuer of this machine"
+    if settings.redis_url and (fault := redis_url.fault(settings.redis_url)):
+        yield f"IDP_REDIS_URL {fault}"
     if settings.sms_url and not settings.sms_url.startswith("https://"):
         yield "IDP_SMS_URL must be https"
     yield from _factor_faults(settings)

@@ -30,8 +30,9 @@ DATABASE_UNAVAILABLE: tuple[type[Exception], ...] = (OperationalError, TimeoutEr
 #: How much the clocks of two processes may differ.
 CLOCK_SECONDS = 60
 #: SQLSTATE of a transaction that PostgreSQL ended because of another one: deadlock, serialization
-#: failure, lock timeout.
-CONTENTION = ("40P01", "40001", "55P03")
+#: failure; and of one that waited too long for a lock.
+ENDED_FOR_ANOTHER = ("40P01", "40001")
+CONTENTION = (*ENDED_FOR_ANOTHER, "55P03")
 
 
 _REVISION = select(revision.CURRENT)
@@ -40,8 +41,12 @@ _REVISION = select(revision.CURRENT)
 def is_contention(error: Exception) -> bool:
     """Whether the database aborted the transaction because of a concurrent one; a retry may
     succeed."""
+    return _sqlstate(error) in CONTENTION
+
+
+def _sqlstate(error: Exception) -> str | None:
     original = error.orig if isinstance(error, OperationalError) else None
-    return getattr(original, "sqlstate", None) in CONTENTION
+    return getattr(original, "sqlstate", None)
 
 
 def is_out_of_reach(error: Exception) -> bool:
@@ -164,6 +169,14 @@ class UnitOfWork:
                 raise OutdatedRevision
             self._kept, self._presumed = found, None
         return self._kept
+
+    def may_run_again(self, error: Exception) -> bool:
+        """Whether the request is run once more after this error: when the database ended it in
+        favour of another one, or when the error may be due to what the process keeps, since the
+        transaction has not read whether that is up to date."""
+        if _sqlstate(error) in ENDED_FOR_ANOTHER:
+            return self.may_presume
+        return self.is_presuming and not is_out_of_reach(error)
 
     def start_again(self) -> None:
         """Presume nothing from now on. What was done before was rolled back."""

@@ -38,6 +38,16 @@ from service_base.sqlite_writers import BUSY_TIMEOUT_MS, queued_connections
 MAX_INTEGER = 2**63 - 1
 #: A connection that was used since is assumed to work.
 IDLE_SECONDS = 1.0
+#: Both ends notice within half a minute that the other one lost its power or network and closed
+#: nothing: the server forgets the locks of a host, and a host leaves a dead server.
+_FROM_HERE = {
+    "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
+    "tcp_user_timeout": 15000,
+}  # fmt: skip
+_FROM_THERE = (
+    " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+    " -c tcp_user_timeout=15000"
+)
 IN_USE = metrics.Gauge("database_connections_in_use", "Connections that requests and work hold")
 #: SQLAlchemy's own, beyond the pool.
 _OVERFLOW = 10
@@ -146,8 +156,10 @@ def engine_options(url: str) -> dict[str, Any]:
         "pool_timeout": 5,
         "connect_args": {
             "connect_timeout": 5,
-            "options": "-c statement_timeout=10000 -c lock_timeout=8000 -c synchronous_commit=on",
-        },
+            "options": "-c statement_timeout=10000 -c lock_timeout=8000 -c synchronous_commit=on"
+            + _FROM_THERE,
+        }
+        | _FROM_HERE,
     }
 
 
@@ -215,6 +227,7 @@ def prepare_engine(engine: Engine) -> None:
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine)
     else:
+        _confirm_commits(engine)
         _begin_before_write(engine)
         _check_idle_connections(engine)
     if metrics.is_enabled():
@@ -232,6 +245,16 @@ def _count_connections(engine: Engine) -> None:
     @event.listens_for(engine, "checkin")
     def give_back(*_arguments: Any) -> None:
         IN_USE.add(amount=-1)
+
+
+def _confirm_commits(engine: Engine) -> None:
+    """PostgreSQL: a commit that no synchronous standby has confirmed fails."""
+    # Loaded for a database in use only.
+    from service_base.postgresql import ConfirmedConnection
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_dialect: Any, _record: Any, arguments: Any, parameters: Any) -> Any:
+        return ConfirmedConnection.connect(*arguments, **parameters)
 
 
 def _begin_before_write(engine: Engine) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy.util import LRUCache
 from werkzeug.routing import Rule
 
 from service_base import database
+from service_base.postgresql import ConfirmedConnection
 
 _statements: LRUCache[Any, Any] = LRUCache(5000)
 _templates: dict[Any, CodeType] = {}
@@ -144,7 +145,7 @@ def _keep_connections() -> None:
             if _is_idle(connection) and _works(connection):
                 return connection
             connection.close()
-        connection = dialect.connect(*arguments, **parameters)
+        connection = ConfirmedConnection.connect(*arguments, **parameters)
         connection.opened_with = opened_with
         return connection
 

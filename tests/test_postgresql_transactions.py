@@ -10,6 +10,7 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine, Select, create_engine, select, text
 from sqlalchemy import column as of
 from sqlalchemy import table as table_of
+from sqlalchemy.exc import OperationalError
 
 from service_base import database
 
@@ -114,3 +115,23 @@ def test_a_connection_without_transactions_stays_so(engine: Engine) -> None:
     with engine.connect() as connection:
         assert connection.scalars(READ).all() == [1]
         assert not is_open(connection)
+
+
+def test_a_commit_with_a_warning_is_not_acknowledged(engine: Engine) -> None:
+    """R09: so does PostgreSQL say that no standby confirmed it. The change is stored."""
+    warn = "CREATE FUNCTION pg_temp.warn() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+    with engine.begin() as connection:
+        connection.execute(text(f"{warn} RAISE WARNING 'unconfirmed'; RETURN NULL; END $$"))
+        connection.execute(
+            text(
+                "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON pg_temp_rows INITIALLY DEFERRED"
+                " FOR EACH ROW EXECUTE FUNCTION pg_temp.warn()"
+            )
+        )
+    with (
+        pytest.raises(OperationalError, match="no standby has confirmed"),
+        engine.begin() as connection,
+    ):
+        connection.execute(ROWS.insert().values(id=7))
+    with engine.connect() as connection:
+        assert connection.scalars(READ).all() == [7]

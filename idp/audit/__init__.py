@@ -1,12 +1,14 @@
 """The audit trail: events are written here, chained, read, exported and verified.
 
 A change writes its event through ``events`` in its own transaction. Nothing here changes an
-account, a client or a session. No event is deleted; only ``chain`` updates one, to set its
-sequence number and its seal. ``security_events`` queues what receivers are told of an event.
+account, a client or a session. Only ``archive`` deletes events, which it wrote into a file before;
+only ``chain`` updates one, to set its sequence number and its seal. ``security_events`` queues what
+receivers are told of an event.
 """
 
 __all__ = [
     "actions",
+    "archive",
     "chain",
     "events",
     "lost_events",

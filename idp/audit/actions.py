@@ -138,6 +138,7 @@ class AuditAction(StrEnum):
     TOKEN_ISSUED = "token.issued"
     TOKEN_REFUSED = "token.refused"
     TOKEN_REVOKED = "token.revoked"
+    TRAIL_ARCHIVED = "trail.archived"
     TRAIL_EXPORTED = "trail.exported"
     TRAIL_FORGED = "trail.forged"
     TRAIL_HEAD_LOST = "trail.head_lost"

@@ -12,6 +12,20 @@ class ChainHeadMissing(Refused):
     template = "the head of the audit log is missing and no seal can be verified"
 
 
+class NotOldEnough(Invalid):
+    """Records that are still used are not archived."""
+
+    template = "records of the last {days} days stay"
+    days: int
+
+
+class RecordNotProved(Refused):
+    """Only what is intact is archived."""
+
+    template = "record {number} is missing or not intact; run gateway audit verify"
+    number: int
+
+
 class ExportUnreadable(Invalid):
     """The line is not a record of the audit trail."""
 

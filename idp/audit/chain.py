@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, cast
@@ -34,6 +35,14 @@ FORGED, HEAD_LOST = AuditAction.TRAIL_FORGED, AuditAction.TRAIL_HEAD_LOST
 NO_SEAL = "forged"
 _WAITING = and_(Event.seq.is_(None), Event.seal.is_(None))
 _previous = aliased(Event, name="before")
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where the chain in the database begins: after this record."""
+
+    seq: int
+    seal: str
 
 
 class SealStatus(StrEnum):
@@ -75,6 +84,27 @@ def canonical(event: Event) -> str:
         separators=(",", ":"),
         ensure_ascii=True,
     )
+
+
+def archive_text(last: int, digest: str) -> str:
+    """What the proof of an archive covers, besides the last seal. It is no canonical JSON, so no
+    seal of a record is such a proof."""
+    return f"archived {last} {digest}"
+
+
+def start(work: UnitOfWork) -> Start:
+    """After the last record that was archived (``idp.audit.archive``). An event that says so
+    without a valid proof is ignored, so that nobody hides by it what they deleted."""
+    rows = work.db.scalars(
+        select(Event).where(Event.name == AuditAction.TRAIL_ARCHIVED).order_by(Event.id.desc())
+    )
+    for event in rows:
+        data = {key: str(event.data.get(key) or "") for key in ("last", "seal", "sha256", "proof")}
+        if data["last"].isdigit() and work.vault.is_record_seal_valid(
+            data["seal"], archive_text(int(data["last"]), data["sha256"]), data["proof"]
+        ):
+            return Start(int(data["last"]), data["seal"])
+    return Start(0, GENESIS)
 
 
 def seal_status(vault: Vault, event: Event, before: str | None, end: int) -> SealStatus:

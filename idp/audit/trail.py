@@ -125,8 +125,10 @@ def export_records(
     )
     with closing(work.db.execute(query)) as rows:
         # Read after the query, so that every row in the result is before this head.
-        end = chain.chain_end(work)
+        end, start = chain.chain_end(work), chain.start(work)
         for event, username, before in rows:
+            if event.seq == start.seq + 1 and start.seq:
+                before = start.seal
             record: dict[str, Any] = json.loads(chain.canonical(event))
             standing = chain.seal_status(work.vault, event, before, end)
             yield record | {"account": username, "seal": event.seal, "proof": str(standing)}

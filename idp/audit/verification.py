@@ -34,6 +34,8 @@ class VerificationResult:
     first: int = 1
     last: int = 0
     end: int = 0
+    #: The last record that was archived.
+    archived: int = 0
     #: The number of faults by kind: ``forged``, ``missing``, ``changed``, ``unknown_key``,
     #: ``unproved``, ``head``.
     faults: Counter[str] = field(default_factory=Counter)
@@ -63,12 +65,14 @@ def verify(work: UnitOfWork, *, after: int = 0, limit: int | None = None) -> Ver
     can be split into steps."""
     # Read the head first: rows sealed during the check are left to the next verification.
     head = work.db.execute(select(ChainHead.seq, ChainHead.seal).where(ChainHead.id == 1)).first()
-    found = VerificationResult(first=after + 1, end=head.seq if head else 0)
+    start = chain.start(work)
+    after = max(after, start.seq)
+    found = VerificationResult(first=after + 1, end=head.seq if head else 0, archived=start.seq)
     if head is None and _is_any_sealed(work):
         found.add(HEAD, "the head of the chain is missing")
         return found
     found.last = found.end if limit is None else min(found.end, after + limit)
-    seal = _walk(work, found, after)
+    seal = _walk(work, found, after, start)
     if found.is_complete and head is not None and seal is not None and seal != head.seal:
         found.add(HEAD, f"the head of the chain does not match its last record, {found.end}")
     for event_id in _forged(work):
@@ -94,9 +98,13 @@ def record(work: UnitOfWork, found: VerificationResult) -> None:
     )
 
 
-def _walk(work: UnitOfWork, found: VerificationResult, after: int) -> str | None:
+def _walk(
+    work: UnitOfWork, found: VerificationResult, after: int, start: chain.Start
+) -> str | None:
     """Verify the sealed rows; returns the seal of the last one, or None if it is missing."""
-    seal = work.db.scalar(select(Event.seal).where(Event.seq == after)) if after else chain.GENESIS
+    seal: str | None = start.seal
+    if after > start.seq:
+        seal = work.db.scalar(select(Event.seal).where(Event.seq == after))
     place = after
     query = select(Event).where(Event.seq > after, Event.seq <= found.last).order_by(Event.seq)
     with closing(work.db.scalars(query.execution_options(yield_per=chain.BATCH))) as rows:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -46,6 +53,7 @@ def verify(key_files: tuple[Path, ...], as_json: bool) -> None:
         show_json(
             {
                 "sealed": found.sealed,
+                "archived": found.archived,
                 "unsealed": found.unsealed,
                 "oldest_unsealed": found.oldest_unsealed,
                 "faults": dict(found.faults),
@@ -54,8 +62,10 @@ def verify(key_files: tuple[Path, ...], as_json: bool) -> None:
             }
         )
     elif found.is_intact:
+        archived = f", {found.archived} archived" if found.archived else ""
         click.echo(
-            f"Integrity check passed: {found.sealed} records, {found.unsealed} not sealed yet."
+            f"Integrity check passed: {found.sealed} records, {found.unsealed} not sealed"
+            f" yet{archived}."
         )
     else:
         counts = ", ".join(f"{kind} {count}" for kind, count in found.faults.items())
@@ -73,6 +83,66 @@ def export() -> None:
     with unit_of_work() as work:
         for line in trail.export(work):
             click.echo(line)
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[TextIO]:
+    """A file that only the owner can read, on the disk at the end of the block; after an error it
+    is removed."""
+    try:
+        raw = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+    except OSError as error:
+        raise click.ClickException(f"cannot create {path}: {error.strerror}") from None
+    try:
+        with raw:
+            packed = gzip.GzipFile(fileobj=raw, mode="wb") if path.suffix == ".gz" else raw
+            with io.TextIOWrapper(packed, encoding="utf-8") as text:
+                yield text
+                text.flush()
+                if packed is not raw:
+                    packed.close()
+                raw.flush()
+                os.fsync(raw.fileno())
+    except BaseException:
+        path.unlink()
+        raise
+
+
+@audit.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--before",
+    required=True,
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="Date, UTC, such as 2030-01-31.",
+)
+def archive(file: Path, before: datetime) -> None:
+    """Move the records before a date from the audit log to a new file, as JSON lines.
+
+    The file is compressed if its name ends with .gz. The integrity check goes on from the last
+    record that was moved. If the command is interrupted, run it again with another file."""
+    from idp.audit import archive as archives
+    from idp.audit import chain
+
+    runtime = connect().runtime
+    with runtime.one_session():
+        chain.seal_all(runtime)
+    # The file is complete and on the disk before the commit, and nothing is removed before that.
+    with unit_of_work(runtime) as work, _new_file(file) as output:
+        made = archives.write(work, before.replace(tzinfo=UTC), output)
+    removed = 0
+    while True:
+        with unit_of_work(runtime) as work:
+            deleted = archives.remove_batch(work)
+        removed += deleted
+        if deleted == 0:
+            break
+    if made is None:
+        file.unlink()
+        click.echo(f"No records to archive; {removed} of earlier archives removed.")
+    else:
+        click.echo(f"{made.events} records archived up to record {made.last}.")
+        click.echo(f"SHA-256 of the records: {made.sha256}")
 
 
 @click.command()

@@ -13,7 +13,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
 
 from idp.doctor.findings import Finding, Installation, fault, ok, skipped, warning
-from service_base import tracing
+from service_base import redis_url, tracing
 from service_base.smtp import connected
 
 TIMEOUT = 5.0
@@ -76,15 +76,11 @@ def check_redis(installation: Installation) -> Iterator[Finding]:
     if not url:
         yield skipped("no Redis is configured: each process counts alone")
         return
-    import redis
+    from limits.storage import storage_from_string
 
-    try:
-        bounds = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT}
-        with redis.Redis.from_url(url, **bounds) as connection:
-            connection.ping()
-    except redis.RedisError as error:
+    if not storage_from_string(url, **redis_url.options(url, TIMEOUT)).check():
         yield fault(
-            f"Redis does not answer: {type(error).__name__}",
+            "Redis does not answer",
             "Start it, or correct IDP_REDIS_URL. Until then limits are stricter.",
         )
         return

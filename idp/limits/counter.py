@@ -17,6 +17,7 @@ from idp.limits import budgets
 from idp.limits.process_counts import SCHEME
 from idp.limits.rules import PUSH, RULES, Rule
 from idp.settings import Settings
+from service_base import redis_url
 
 #: The number of processes among which the limit is divided without Redis.
 PROCESSES = 4
@@ -57,13 +58,12 @@ def install(app: Flask, settings: Settings) -> None:
 
 
 def _limiter(app: Flask, settings: Settings) -> Limiter:
-    timeouts: dict[str, str | int] = {"socket_connect_timeout": 1, "socket_timeout": 1}
     limiter = SharedLimiter(
         key_func=budgets.by_network,
         storage_uri=settings.redis_url or f"{SCHEME}://",
         # Per-process limits are stricter than none: never swallow errors (F4).
         in_memory_fallback_enabled=bool(settings.redis_url),
-        storage_options=timeouts if settings.redis_url else {},
+        storage_options=redis_url.options(settings.redis_url, 1) if settings.redis_url else {},
         headers_enabled=False,
         key_prefix=f"gateway-{settings.environment}",
     )
@@ -143,6 +143,8 @@ def _limit_refusals(app: Flask, rule: Rule, view: Any, counting: Any) -> Callabl
                 return app.make_response(app.handle_user_exception(error))
         return response
 
+    # Not the name of the view: its other limits would be counted here and again inside.
+    judged.__qualname__ = f"judged-{view.__qualname__}"
     return judged
 
 

@@ -114,6 +114,8 @@ SAID = [
     ("apply --builtin ieso --dry-run", r"(?m)^\+ client crow: created$"),
     ("export", r"(?m)^  emi:\n    name: EMI$"),
     ("audit export", r'"name": "client\.created"'),
+    ("audit archive old.jsonl.gz --before 2020-01-01",
+     r"^No records to archive; 0 of earlier archives removed\.\n$"),
     ("purge", r"(?m)^\S+ +\d+$"),
     ("restore --reason Trial", r"(?s)sessions +\d+\n.*Without --trail, changes since the backup"),
 ]  # fmt: skip

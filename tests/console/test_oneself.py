@@ -188,7 +188,8 @@ def commands(group: click.Group, *path: str) -> dict[str, click.Command]:
 
 #: Commands that change nobody's access: they read, run the service, or keep the database.
 WITHOUT_OPERATOR = {
-    "account show", "account list", "account diagnose", "audit export", "audit verify",
+    "account show", "account list", "account diagnose", "audit archive", "audit export",
+    "audit verify",
     "client show", "client list", "client proposals", "db upgrade", "demo", "doctor", "export",
     "initial-token list", "key list",
     "participant list", "participant contacts", "person show", "purge", "restore",

@@ -24,7 +24,7 @@ from idp.ports import Ports, SystemClock, SystemTokens
 from idp.settings import Settings
 from idp.vault import Vault
 from tests.fakes import FakeMailer
-from tests.faults.servers import wait_for
+from tests.faults.servers import HOST, LOCAL, Host, wait_for
 from tests.live import free_ports
 from tests.world import Rp, World
 
@@ -67,6 +67,12 @@ class Process:
     process: subprocess.Popen[bytes]
     log: Path
     port: int = 0
+    host: Host = LOCAL
+
+    @property
+    def address(self) -> str:
+        """Where ``gateway serve`` listens."""
+        return f"{self.host.address}:{self.port}"
 
     def children(self) -> list[int]:
         """The worker processes of ``gateway serve``."""
@@ -136,17 +142,19 @@ class Installation:
         *arguments: str,
         prefix: tuple[str, ...] = (),
         log: Path | None = None,
+        host: Host = LOCAL,
+        code: Path = ROOT,
         **changes: str,
     ) -> Process:
-        """A process of ``gateway`` that goes on running."""
+        """A process of ``gateway`` that goes on running; ``code`` is the folder of its release."""
         log = log or self.folder / f"log{len(self.started)}"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [*prefix, sys.executable, "-m", "idp.cli", *arguments], cwd=ROOT,
+                [*host.prefix, *prefix, sys.executable, "-m", "idp.cli", *arguments], cwd=code,
                 env=self.environ(**changes), stdout=output, stderr=output,
                 stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
-        made = Process(process, log)
+        made = Process(process, log, host=host)
         self.started.append(made)
         return made
 
@@ -157,22 +165,28 @@ class Installation:
         port: int = 0,
         prefix: tuple[str, ...] = (),
         log: Path | None = None,
+        host: Host = LOCAL,
+        code: Path = ROOT,
         **changes: str,
     ) -> Process:
         """``gateway serve``, ready to answer."""
         port = port or free_ports(1)
-        options = ("--port", str(port), "--workers", str(workers))
-        made = self.start("serve", *options, prefix=prefix, log=log, **changes)
+        options = ("--host", host.address, "--port", str(port), "--workers", str(workers))
+        made = self.start(
+            "serve", *options, prefix=prefix, log=log, host=host, code=code, **changes
+        )
         made.port = port
         try:
-            wait_for(lambda: status_of(port, "/readyz") == 200, 60, "the gateway")
+            wait_for(lambda: status_of(made.address, "/readyz") == 200, 60, "the gateway")
         except AssertionError as error:
             raise AssertionError(f"{error}: {made.logged()}") from None
         return made
 
-    def work(self, *, log: Path | None = None, **changes: str) -> Process:
+    def work(
+        self, *, log: Path | None = None, host: Host = LOCAL, code: Path = ROOT, **changes: str
+    ) -> Process:
         """``gateway worker``."""
-        return self.start("worker", "--interval", "0.2", log=log, **changes)
+        return self.start("worker", "--interval", "0.2", log=log, host=host, code=code, **changes)
 
     def stop(self) -> None:
         """End every process that still runs."""
@@ -238,9 +252,20 @@ class Installation:
                 db.engine.dispose()
 
 
-def status_of(port: int, path: str, timeout: float = 5) -> int:
+#: A port of this machine, or ``host:port``.
+Address = int | str
+
+
+def connect(address: Address, timeout: float) -> HTTPConnection:
+    """A connection to ``gateway serve`` or its proxy, not opened yet."""
+    return HTTPConnection(
+        f"{HOST}:{address}" if isinstance(address, int) else address, timeout=timeout
+    )
+
+
+def status_of(address: Address, path: str, timeout: float = 5) -> int:
     """The status of a GET; 0 if nothing answers."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=timeout)
+    connection = connect(address, timeout)
     try:
         connection.request("GET", path, headers={"Host": HOST_HEADER})
         answer = connection.getresponse()

@@ -7,15 +7,15 @@ import random
 import threading
 import time
 from base64 import urlsafe_b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from itertools import count
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from tests.faults.history import Call, History
-from tests.faults.installation import CALLBACK, HOST_HEADER, Installation
+from tests.faults.installation import CALLBACK, HOST_HEADER, Address, Installation, connect
 from tests.scim.pusher import PATCH, user
 from tests.world import PASSWORD, VERIFIER, Rp, hidden_fields
 
@@ -59,7 +59,8 @@ class Client:
     """One person with a browser and the relying party that they use. Not thread-safe."""
 
     number: int
-    ports: list[int]
+    #: Each request goes to the next one.
+    ports: Sequence[Address]
     installation: Installation
     history: History
     timeout: float = 30.0
@@ -83,7 +84,7 @@ class Client:
         sent = {"Host": HOST_HEADER, "Connection": "close"} | (headers or {})
         if body and "Content-Type" not in sent:
             sent["Content-Type"] = FORM
-        connection = HTTPConnection("127.0.0.1", port, timeout=self.timeout)
+        connection = connect(port, self.timeout)
         try:
             connection.request(method, path, body or None, sent)
             answer = connection.getresponse()
@@ -355,7 +356,7 @@ def _work(client: Client, pause: float, mix: tuple[tuple[str, int], ...], seed: 
 @contextmanager
 def load(
     installation: Installation,
-    ports: list[int],
+    ports: Sequence[Address],
     *,
     clients: int = 4,
     pause: float = 0.03,

@@ -25,6 +25,18 @@ from tests.live import free_ports
 HOST = "127.0.0.1"
 
 
+@dataclass(frozen=True)
+class Host:
+    """Where a process runs: its address, and the command in front of that of the process."""
+
+    address: str
+    prefix: tuple[str, ...] = ()
+
+
+#: This machine, in the network of this process.
+LOCAL = Host(HOST)
+
+
 def missing(reason: str) -> None:
     """Skip the test; in CI that is a failure."""
     if os.environ.get("CI"):
@@ -47,7 +59,7 @@ def wait_for(ready: Callable[[], object], seconds: float, what: str) -> float:
 def _postgresql_programs() -> Path | None:
     """The folder of ``initdb`` and ``postgres``, the newest release."""
     if found := shutil.which("initdb"):
-        return Path(found).parent
+        return Path(found).resolve().parent
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name))
     return folders[-1] if folders else None
 
@@ -55,27 +67,59 @@ def _postgresql_programs() -> Path | None:
 class OwnPostgreSQL:
     """A cluster that can be killed, as durable as in production (``fsync`` is on)."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, host: Host = LOCAL, primary: OwnPostgreSQL | None = None
+    ) -> None:
         programs = _postgresql_programs()
         if programs is None:
             missing("PostgreSQL is not installed")
         assert programs is not None
         self._programs, self.folder, self.port = programs, folder, free_ports(1)
+        self.host = host
         #: It does not run as root.
-        self._user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-        if self._user:
+        runner = ("runuser", "-u", "postgres", "--") if os.geteuid() == 0 else ()
+        self._user = [*host.prefix, *runner]
+        if runner:
             shutil.chown(folder, "postgres")
         self.data = folder / "data"
+        if primary is not None:
+            self._copy(primary)
+            return
         self._run("initdb", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-locale")
+        self._configure(
+            f"listen_addresses = '{host.address}'\nmax_connections = 150\n"
+            "unix_socket_directories = ''\nfsync = on\nsynchronous_commit = on\n"
+        )
+        with (self.data / "pg_hba.conf").open("a") as file:
+            file.write("host all,replication all samenet trust\n")
+
+    def _configure(self, lines: str) -> None:
         with (self.data / "postgresql.conf").open("a") as file:
-            file.write(
-                f"port = {self.port}\nlisten_addresses = '{HOST}'\nmax_connections = 150\n"
-                f"unix_socket_directories = ''\nfsync = on\nsynchronous_commit = on\n"
-            )
+            file.write(f"port = {self.port}\n{lines}")
+
+    def _copy(self, primary: OwnPostgreSQL) -> None:
+        """A streaming standby, as docs/operations.md sets it up."""
+        source = (
+            f"host={primary.host.address} port={primary.port} user=postgres"
+            " application_name=standby"
+        )
+        self._run(
+            "pg_basebackup", "--write-recovery-conf", "--create-slot", "--slot=standby",
+            "--checkpoint=fast", f"--dbname={source}",
+        )  # fmt: skip
+        self._configure(f"listen_addresses = '{self.host.address}'\n")
+
+    def promote(self) -> None:
+        """Make a standby the primary."""
+        self._run("pg_ctl", "-w", "-t", "60", "promote")
+
+    @property
+    def address(self) -> str:
+        return f"{self.host.address}:{self.port}"
 
     def _run(self, program: str, *arguments: str, check: bool = True) -> None:
         command = [*self._user, self._programs / program, "-D", self.data, *arguments]
-        with (self.folder / "log").open("ab") if not self._user else open(os.devnull, "ab") as log:
+        with (self.folder / "log").open("ab") if os.geteuid() else open(os.devnull, "ab") as log:
             subprocess.run(command, check=check, stdout=log, stderr=log, timeout=120, cwd="/")
 
     def program(self, name: str) -> Path:
@@ -109,7 +153,7 @@ class OwnPostgreSQL:
 
     def execute(self, statement: str, database: str = "postgres") -> list[Any]:
         """One statement on a connection of its own."""
-        url = f"postgresql://postgres@{HOST}:{self.port}/{database}"
+        url = f"postgresql://postgres@{self.host.address}:{self.port}/{database}"
         with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
@@ -121,16 +165,18 @@ class OwnPostgreSQL:
 
     def url(self, database: str, port: int | None = None) -> str:
         """The address of a database for the gateway."""
-        return f"postgresql+psycopg://postgres@{HOST}:{port or self.port}/{database}"
+        return f"postgresql+psycopg://postgres@{self.host.address}:{port or self.port}/{database}"
 
 
 @contextmanager
-def own_postgresql() -> Iterator[OwnPostgreSQL]:
-    """A cluster for the duration of the block."""
+def own_postgresql(
+    host: Host = LOCAL, primary: OwnPostgreSQL | None = None
+) -> Iterator[OwnPostgreSQL]:
+    """A cluster, or the standby of one, for the duration of the block."""
     folder = Path(tempfile.mkdtemp(prefix="gateway-faults-"))
-    server = OwnPostgreSQL(folder)
-    server.start()
+    server = OwnPostgreSQL(folder, host, primary)
     try:
+        server.start()
         yield server
     finally:
         server.stop("immediate")
@@ -138,21 +184,26 @@ def own_postgresql() -> Iterator[OwnPostgreSQL]:
 
 
 class OwnRedis:
-    """A Redis that keeps nothing on the disk."""
+    """A Redis that keeps nothing on the disk, or the replica of one."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: Host = LOCAL, primary: OwnRedis | None = None) -> None:
         if not shutil.which("redis-server"):
             missing("Redis is not installed")
-        self.port = free_ports(1)
+        self.host, self.port = host, free_ports(1)
+        self._of: list[str] = []
+        if primary:
+            # It loads what it gets without a file.
+            self._of = ["--replicaof", primary.host.address, str(primary.port),
+                        "--repl-diskless-load", "swapdb"]  # fmt: skip
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = ["redis-server", "--port", str(self.port), "--bind", HOST, "--save", "",
-                   "--appendonly", "no"]  # fmt: skip
+        command = [*self.host.prefix, "redis-server", "--port", str(self.port), "--bind",
+                   self.host.address, "--protected-mode", "no", "--save", "", "--appendonly",
+                   "no", *self._of]  # fmt: skip
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        wait_for(
-            lambda: socket.create_connection((HOST, self.port), 1).close() or True, 20, "Redis"
-        )
+        address = (self.host.address, self.port)
+        wait_for(lambda: socket.create_connection(address, 1).close() or True, 20, "Redis")
 
     def kill(self) -> None:
         if self._process is not None:
@@ -162,14 +213,38 @@ class OwnRedis:
 
 
 @contextmanager
-def own_redis() -> Iterator[OwnRedis]:
+def own_redis(host: Host = LOCAL, primary: OwnRedis | None = None) -> Iterator[OwnRedis]:
     """A running Redis for the duration of the block."""
-    server = OwnRedis()
-    server.start()
+    server = OwnRedis(host, primary)
     try:
+        server.start()
         yield server
     finally:
         server.kill()
+
+
+@contextmanager
+def own_sentinels(folder: Path, primary: OwnRedis) -> Iterator[list[int]]:
+    """Three Sentinels that replace ``primary``, which they call ``gateway``, when two of them miss
+    it for a second; yields their ports."""
+    ports, running = [], []
+    try:
+        for _ in range(3):
+            ports.append(free_ports(1))
+            config = folder / f"sentinel{ports[-1]}.conf"
+            config.write_text(
+                f"port {ports[-1]}\nbind {HOST}\ndir {folder}\n"
+                f"sentinel monitor gateway {primary.host.address} {primary.port} 2\n"
+                "sentinel down-after-milliseconds gateway 1000\n"
+                "sentinel failover-timeout gateway 5000\n"
+            )
+            command = ["redis-server", str(config), "--sentinel"]
+            running.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
+        yield ports
+    finally:
+        for each in running:
+            each.kill()
+            each.wait(20)
 
 
 @dataclass

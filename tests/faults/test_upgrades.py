@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-import shutil
-import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
+from tests.faults.balancer import PASSED_OVER, nginx_before
 from tests.faults.checker import check
 from tests.faults.conftest import Figures
 from tests.faults.history import History, answered
-from tests.faults.installation import HOST_HEADER, ROOT, Installation, settings_of, status_of
+from tests.faults.installation import ROOT, Installation, settings_of
 from tests.faults.load import MIX, Client, load
-from tests.faults.servers import HOST, OwnPostgreSQL, missing, wait_for
-from tests.live import free_ports
+from tests.faults.servers import OwnPostgreSQL
 
 WITH_DENIALS = (*MIX, ("suspend", 1))
 
@@ -89,26 +88,6 @@ def test_r17_this_release_on_the_tables_of_a_newer_one(on_postgresql: Installati
     assert (counts["unavailable"], counts["lost"]) == (0, 0)
 
 
-def nginx_before(folder: Path, ports: list[int]) -> tuple[subprocess.Popen[bytes], int]:
-    """A balancer: another process gets a request whose connection is refused."""
-    program = shutil.which("nginx") or "/usr/sbin/nginx"
-    if not Path(program).exists():
-        missing("nginx is not installed")
-    port, upstreams = free_ports(1), " ".join(f"server {HOST}:{p} max_fails=0;" for p in ports)
-    config = folder / "nginx.conf"
-    config.write_text(
-        f"pid {folder}/pid; error_log stderr crit; daemon off; worker_processes 1;\n"
-        f"events {{}}\nhttp {{ access_log off; upstream gateway {{ {upstreams} }}\n"
-        f"client_body_temp_path {folder}/b; proxy_temp_path {folder}/p;\n"
-        f"fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;\n"
-        f"server {{ listen {HOST}:{port}; location / {{ proxy_pass http://gateway;\n"
-        f"proxy_set_header Host {HOST_HEADER}; proxy_next_upstream error; }} }} }}\n"
-    )
-    made = subprocess.Popen([program, "-c", config, "-p", folder, "-e", "stderr"])
-    wait_for(lambda: status_of(port, "/healthz") == 200, 30, "nginx")
-    return made, port
-
-
 def test_r18_a_rolling_restart_fails_no_request(
     on_postgresql: Installation, tmp_path: Path, figures: Figures
 ) -> None:
@@ -117,18 +96,18 @@ def test_r18_a_rolling_restart_fails_no_request(
     on_postgresql.fill(victims=4)
     gateways = [on_postgresql.serve(workers=1), on_postgresql.serve(workers=1)]
     on_postgresql.work()
-    nginx, port = nginx_before(tmp_path, [g.port for g in gateways])
-    try:
-        with load(on_postgresql, [port], clients=4, pause=0.15, mix=WITH_DENIALS) as history:
-            for turn in range(4):
-                answered(history, 15)
-                old = gateways[turn % 2]
-                assert old.stop() == 0
-                gateways[turn % 2] = on_postgresql.serve(workers=1, port=old.port)
+    with (
+        nginx_before(tmp_path, [g.address for g in gateways]) as address,
+        load(on_postgresql, [address], clients=4, pause=0.15, mix=WITH_DENIALS) as history,
+    ):
+        for turn in range(4):
             answered(history, 15)
-    finally:
-        nginx.send_signal(signal.SIGTERM)
-        nginx.wait(20)
+            old = gateways[turn % 2]
+            assert old.stop() == 0
+            gateways[turn % 2] = on_postgresql.serve(workers=1, port=old.port)
+            # nginx takes it into use again.
+            time.sleep(PASSED_OVER)
+        answered(history, 15)
     check(on_postgresql, history)
     counts = history.counts()
     assert (counts["unavailable"], counts["lost"]) == (0, 0), [

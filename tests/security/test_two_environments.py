@@ -57,6 +57,8 @@ def test_a_safe_production_configuration_starts() -> None:
         ({"key_encryption_keys": ()}, "IDP_KEY_ENCRYPTION_KEYS is missing"),
         ({"password_peppers": ()}, "IDP_PASSWORD_PEPPERS is missing"),
         ({"password_peppers": ("k1:short",)}, "kid:secret pairs"),
+        ({"redis_url": "cache:6379"}, "IDP_REDIS_URL must begin with"),
+        ({"redis_url": "redis+sentinel://one:26379,two:26379"}, "IDP_REDIS_URL must name the"),
         ({"pairwise_secret": "short"}, "IDP_PAIRWISE_SECRET is shorter"),
         ({"pairwise_secret": "change-me-" * 5}, "placeholder"),
         ({"issuer": "http://gateway.operator.test"}, "must be https"),

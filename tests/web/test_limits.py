@@ -79,6 +79,18 @@ def test_without_configured_redis_the_full_limit_applies(world: World, settings:
         assert statuses(lone, 5) == [200, 200, 200, 200, 429]
 
 
+def test_a_sign_in_counts_once(world: World, settings: Settings) -> None:
+    """R11: as many attempts as the setting says, though refused ones have a limit of their own."""
+    with gateway(world, replace(settings, redis_url="", signin_limit="3 per hour")) as lone:
+        found = []
+        for _ in range(4):
+            browser = lone.browser()
+            page = browser.get("/signin")
+            entered = {"username": "nobody", "password": "wrong"}
+            found.append(browser.submit(page, "/signin", **entered).status_code)
+        assert found == [400, 400, 400, 429]
+
+
 def test_n52_a_header_does_not_reset_the_count(world: World, settings: Settings) -> None:
     """F2, N52: X-Forwarded-For of a peer that is no trusted proxy changes nothing."""
     with gateway(world, replace(settings, recovery_limit="2 per hour")) as lone:

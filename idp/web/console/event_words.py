@@ -148,6 +148,7 @@ EVENTS = complete(
         AuditAction.TOKEN_ISSUED: _("Token issued"),
         AuditAction.TOKEN_REFUSED: _("Token refused"),
         AuditAction.TOKEN_REVOKED: _("Token revoked"),
+        AuditAction.TRAIL_ARCHIVED: _("Audit log archived"),
         AuditAction.TRAIL_EXPORTED: _("Audit log downloaded"),
         AuditAction.TRAIL_FORGED: _("Alarm: forged records in the audit log"),
         AuditAction.TRAIL_HEAD_LOST: _("Alarm: end of the audit log missing"),
