@@ -223,4 +223,12 @@ CLIENTS = (
         backchannel="/logout/connect/back-channel/ieso",
         start_seconds=600,
     ),
+    Client(
+        "openid-client",
+        "openid_client.mjs",
+        ("openid-client@^6.9.0", "express@^5.3.0", "express-session@^1.19.0"),
+        recipe="Express with openid-client",
+        refreshes=False,
+        pages=Pages("/signin", "/auctions", editor="", signout="/"),
+    ),
 )

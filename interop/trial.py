@@ -39,7 +39,7 @@ class Person:
         """Open an address, answer the pages that ask for something, and return the last status."""
         seen = page.goto(address)
         for _ in range(6):
-            button = self._button(page)
+            button = self._button(page, signs_in=signs_in)
             if not button.count() or (self.is_asked_to_sign_in(page) and not signs_in):
                 break
             self._fill(page)
@@ -59,10 +59,12 @@ class Person:
         """Whether this is the page of the gateway for user name and password."""
         return page.url.startswith(self._issuer) and page.locator("#password").count() > 0
 
-    def _button(self, page: Page) -> Locator:
+    def _button(self, page: Page, *, signs_in: bool) -> Locator:
         """The button of a page that asks for something, of the gateway or of a library."""
         if not page.url.startswith(self._issuer):
-            return page.locator("form button[type=submit]").first
+            buttons = page.locator("form button[type=submit], form button:not([type])")
+            # Who signs in may get to a page that offers the sign-out.
+            return buttons.filter(has_not_text="Sign out" if signs_in else None).first
         name = "Continue"
         if page.locator("#username").count():
             name = "Sign in"
