@@ -23,6 +23,7 @@ FAPI = {
     "client_auth_type": "private_key_jwt",
     "sender_constrain": "dpop",
 }
+FAPI_MTLS = FAPI | {"client_auth_type": "mtls", "sender_constrain": "mtls"}
 LOGOUT = {"response_type": "code", "client_registration": "static_client"}
 PLANS = {
     "config": Plan("oidcc-config-certification-test-plan", "Config OP"),
@@ -49,6 +50,11 @@ PLANS = {
         "FAPI 2.0 Security Profile, final (private_key_jwt, DPoP)",
         FAPI,
     ),
+    "fapi2-mtls": Plan(
+        "fapi2-security-profile-final-test-plan",
+        "FAPI 2.0 Security Profile, final (mTLS, mTLS)",
+        FAPI_MTLS,
+    ),
 }
 #: The first client of plans that need one of their own.
 CLIENTS = {"backchannel": "conformance-logout", "frontchannel": "conformance-frames"}
@@ -62,6 +68,11 @@ LOOKED = (
 ROTATED = ("oidcc-server-rotate-keys",)
 #: Modules in which the person does not allow the application anything.
 REFUSED = ("fapi2-security-profile-final-user-rejects-authentication",)
+
+
+def possible(known: dict[str, Any]) -> list[str]:
+    """The plans for which ``conformance.json`` has clients."""
+    return [name for name in PLANS if name != "fapi2-mtls" or known["certificates"]]
 
 
 def configuration(plan: Plan, known: dict[str, Any]) -> dict[str, Any]:
@@ -79,7 +90,9 @@ def _clients(key: str, known: dict[str, Any]) -> dict[str, Any]:
     if key == "dynamic":
         return _registered(known)
     if key == "fapi2":
-        return _with_keys(known)
+        return _with_keys(known, "conformance-fapi", known["issuer"])
+    if key == "fapi2-mtls":
+        return _with_certificates(known)
     return _with_secrets(CLIENTS.get(key, "conformance-1"), known)
 
 
@@ -97,15 +110,23 @@ def _registered(known: dict[str, Any]) -> dict[str, Any]:
     return {"client": client, "client2": client}
 
 
-def _with_keys(known: dict[str, Any]) -> dict[str, Any]:
-    """Clients that sign by their private keys, and the resource that they ask."""
+def _with_certificates(known: dict[str, Any]) -> dict[str, Any]:
+    """Clients with certificates, and the resource where the proxy asks for these. The suite wants
+    keys of clients that sign nothing too."""
+    first, second = known["certificates"].values()
+    pairs = {"mtls": first, "mtls2": second}
+    return _with_keys(known, "conformance-mtls", known["mtls"]) | pairs
+
+
+def _with_keys(known: dict[str, Any], name: str, address: str) -> dict[str, Any]:
+    """Two clients with their private keys, and the resource that they ask."""
     first, second = (
         {
-            "client_id": name,
+            "client_id": client_id,
             "scope": "openid offline_access",
-            "jwks": {"keys": [known["keys"][name]]},
+            "jwks": {"keys": [known["keys"][client_id]]},
         }
-        for name in ("conformance-fapi-1", "conformance-fapi-2")
+        for client_id in (f"{name}-1", f"{name}-2")
     )
-    resource = {"resourceUrl": f"{known['issuer']}/oauth2/v1/userinfo"}
+    resource = {"resourceUrl": f"{address}/oauth2/v1/userinfo"}
     return {"client": first, "client2": second, "resource": resource}

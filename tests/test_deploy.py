@@ -472,8 +472,18 @@ def test_nginx_sends_the_certificates_of_applications(tmp_path: Path) -> None:
                 assert told(name=MTLS_NAME) == [NAME, None, "NONE"]
                 assert told(name=NAME, client=files[0]) == [NAME, None, None]
                 assert _ask(https, "GET", "/signin", name=MTLS_NAME)[0] == 404
+                assert "No client certificate CA names sent" in _handshake(https)
         finally:
             server.shutdown()
+
+
+def _handshake(port: int) -> str:
+    """What OpenSSL tells of it. A client of Java sends no certificate if names of authorities come
+    and its issuer is none of them."""
+    order = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", MTLS_NAME]
+    return subprocess.run(
+        order, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20, check=False
+    ).stdout
 
 
 class Named(BaseHTTPRequestHandler):

@@ -62,6 +62,13 @@ if TYPE_CHECKING:
     type=click.Path(exists=True, dir_okay=False, resolve_path=True),
     help="PEM file with the certificate of the suite, for back-channel logouts.",
 )
+@click.option(
+    "--mtls-url",
+    metavar="URL",
+    default="",
+    help="With --conformance, for clients with certificates: the https address of a proxy that asks"
+    " for them.",
+)
 def demo(
     port: int,
     data: Path,
@@ -72,6 +79,7 @@ def demo(
     conformance: str,
     suite: str,
     suite_ca: str | None,
+    mtls_url: str,
 ) -> None:
     """Start the gateway, its worker, four applications and registration with demo accounts.
 
@@ -82,7 +90,8 @@ def demo(
     from idp.demo.processes import Processes
     from idp.demo.seed import seed
 
-    home = Home(data, port, database, conformance.rstrip("/"), suite_ca or "")
+    addresses = conformance.rstrip("/"), suite_ca or "", mtls_url.rstrip("/")
+    home = Home(data, port, database, *addresses)
     home.prepare(reset=reset)
     click.echo("Preparing the database ...")
     base = foundation.connect(home.settings())

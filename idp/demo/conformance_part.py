@@ -17,10 +17,12 @@ from idp.clients.client_data import ClientData
 from idp.clients.registration_refusals import TokenNotAccepted
 from idp.credentials.assertions import public_key
 from idp.credentials.hashing import PasswordHasher
+from idp.demo import conformance_certificates
 from idp.demo.home import Home, make_password, make_totp_secret, write_private
 from idp.demo.people import Figure
 from idp.demo.seed import seed_figure
 from idp.models import AuthMethod
+from idp.policy.registered_values import TlsSubjectField
 from idp.policy.scopes import IDENTITY_SCOPES
 from idp.transaction import Origin, Runtime, UnitOfWork
 
@@ -52,6 +54,11 @@ REFUSER = Figure(
 )
 #: The clients of the FAPI plan with the algorithms of their keys. The suite takes private keys.
 FAPI_KEYS = {"conformance-fapi-1": "PS256", "conformance-fapi-2": "ES256"}
+#: The clients of the plan with certificates, with the names in these.
+CERTIFICATE_HOSTS = {
+    "conformance-mtls-1": "first.conformance.example",
+    "conformance-mtls-2": "second.conformance.example",
+}
 #: For the plan of dynamic registration: more than one run registers, for as long as is possible.
 REGISTRATIONS, REGISTRATION_DAYS = 1000, 90
 
@@ -66,7 +73,10 @@ def prepare(runtime: Runtime, hasher: PasswordHasher, home: Home, suite: str) ->
     keys = values.setdefault("conformance_keys", {})
     for client_id, alg in FAPI_KEYS.items():
         keys.setdefault(client_id, _private_key(alg))
-    clients = _clients(f"{suite}/test/a/{ALIAS}", keys)
+    base = f"{suite}/test/a/{ALIAS}"
+    clients = _clients(base, keys)
+    if home.mtls:
+        clients |= _certified(base, _certificates(home, values))
     with runtime.step(Origin(actor="demo")) as work:
         for person in new:
             seed_figure(work, hasher, person, values)
@@ -105,9 +115,23 @@ def _private_key(alg: str) -> dict[str, Any]:
     return {**key.as_dict(private=True), "kid": key.thumbprint(), "alg": alg, "use": "sig"}
 
 
-def _clients(base: str, keys: dict[str, Any]) -> dict[str, ClientData]:
-    """By client id. Second clients have a redirect URI with a query (RFC 6749 section 3.1.2)."""
-    first = ClientData(
+def _certificates(home: Home, values: dict[str, Any]) -> dict[str, str]:
+    """The certificates (PEM) by client id. The first is signed by an authority, whose certificate
+    is left in the folder for the proxy; the second signs itself."""
+    known: dict[str, Any] = values.setdefault("conformance_certificates", {})
+    if not known:
+        known["authority"] = conformance_certificates.authority()
+        signers = (known["authority"], None)
+        for (client_id, host), signer in zip(CERTIFICATE_HOSTS.items(), signers, strict=True):
+            key = values["conformance_keys"][client_id] = _private_key("ES256")
+            known[client_id] = conformance_certificates.certificate(key, host, signer)
+    path = home.folder / "conformance-authority.pem"
+    path.write_text(known["authority"]["certificate"], encoding="utf-8")
+    return {client_id: known[client_id] for client_id in CERTIFICATE_HOSTS}
+
+
+def _first(base: str) -> ClientData:
+    return ClientData(
         name="Conformance",
         grant_types=("authorization_code", "refresh_token"),
         scopes=IDENTITY_SCOPES,
@@ -115,7 +139,42 @@ def _clients(base: str, keys: dict[str, Any]) -> dict[str, ClientData]:
         post_logout_redirect_uris=(f"{base}/post_logout_redirect",),
         require_pkce=False,
     )
-    with_query = (f"{base}/callback?dummy1=lorem&dummy2=ipsum", f"{base}/callback")
+
+
+def _with_query(base: str) -> tuple[str, str]:
+    """The redirect URIs of second clients: one has a query (RFC 6749 section 3.1.2)."""
+    return f"{base}/callback?dummy1=lorem&dummy2=ipsum", f"{base}/callback"
+
+
+def _certified(base: str, certificates: dict[str, str]) -> dict[str, ClientData]:
+    """The clients of the FAPI plan with mutual TLS, by client id."""
+    by_authority, by_itself = CERTIFICATE_HOSTS
+    common = replace(
+        _first(base),
+        redirect_uris=_with_query(base),
+        certificate_bound_tokens=True,
+        fapi2_security_profile=True,
+    )
+    return {
+        by_authority: replace(
+            common,
+            name="Conformance, FAPI 2.0 (certificate)",
+            auth_method=AuthMethod.TLS,
+            tls_subject_field=TlsSubjectField.SAN_DNS,
+            tls_subject=CERTIFICATE_HOSTS[by_authority],
+        ),
+        by_itself: replace(
+            common,
+            name="Conformance, FAPI 2.0 (certificate that signs itself)",
+            auth_method=AuthMethod.SELF_SIGNED_TLS,
+            keys=(public_key(certificates[by_itself]),),
+        ),
+    }
+
+
+def _clients(base: str, keys: dict[str, Any]) -> dict[str, ClientData]:
+    """The other clients, by client id."""
+    first, with_query = _first(base), _with_query(base)
     profiled = {
         client_id: replace(
             first,
@@ -162,7 +221,20 @@ def _describe(home: Home, suite: str, clients: list[str], values: dict[str, Any]
         "refuser": _person(REFUSER, values),
         "clients": {name: values["client_secrets"][name] for name in clients},
         "keys": values["conformance_keys"],
+        "mtls": home.mtls,
+        "certificates": _pairs(values) if home.mtls else {},
         "initial_token": values["initial_token"],
+    }
+
+
+def _pairs(values: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Certificate and key as the suite takes them."""
+    return {
+        client_id: {
+            "cert": values["conformance_certificates"][client_id],
+            "key": conformance_certificates.key_pem(values["conformance_keys"][client_id]),
+        }
+        for client_id in CERTIFICATE_HOSTS
     }
 
 

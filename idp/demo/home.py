@@ -30,6 +30,7 @@ FILES = (
     "secrets.json",
     "gateway.env",
     "conformance.json",
+    "conformance-authority.pem",
     "demo.json",
 )
 #: Roles that the description lists apart from the people who can sign in.
@@ -49,6 +50,8 @@ class Home:
     public: str = ""
     #: PEM file of the certificate authorities of applications; empty: the public ones.
     ca_file: str = ""
+    #: The https address where a proxy on this machine asks for certificates; empty: none does.
+    mtls: str = ""
 
     @property
     def issuer(self) -> str:
@@ -109,7 +112,7 @@ class Home:
         values = self.secrets()
         # Behind a proxy there are no applications, and so no tour.
         more = (
-            {"IDP_TRUSTED_PROXIES": "127.0.0.0/8,::1/128"}
+            {"IDP_TRUSTED_PROXIES": "127.0.0.0/8,::1/128"} | self._certificates()
             if self.public
             else {"IDP_DEMO_FOLDER": str(self.folder.resolve())}
         )
@@ -126,6 +129,16 @@ class Home:
             "IDP_OUTBOUND_NETWORKS": "127.0.0.0/8,::1/128",
             "IDP_OUTBOUND_CA_FILE": self.ca_file,
             "IDP_LOG_LEVEL": "ERROR",
+        }
+
+    def _certificates(self) -> dict[str, str]:
+        """The headers of ``deploy/nginx-mtls.conf.template``."""
+        if not self.mtls:
+            return {}
+        return {
+            "IDP_MTLS_URL": self.mtls,
+            "IDP_CLIENT_CERTIFICATE_HEADER": "X-Client-Certificate",
+            "IDP_CLIENT_CERTIFICATE_VERIFIED_HEADER": "X-Client-Verified",
         }
 
     def settings(self) -> Settings:
