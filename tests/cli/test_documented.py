@@ -24,7 +24,7 @@ DOCUMENTS = sorted(
 #: Scripts that run a program with the settings of its units.
 SCRIPTS = {"deploy/systemd/run": "gateway", "deploy/systemd/run-registration": "registration"}
 #: What stands for a value in prose where only some values are taken.
-PLACEHOLDERS = {"ACTION": "unlock", "N": "5"}
+PLACEHOLDERS = {"ACTION": "unlock", "DATE": "2026-01-31", "N": "5"}
 
 
 def lines(text: str) -> list[tuple[str, bool]]:
@@ -74,7 +74,7 @@ def test_documented_command_lines_are_valid(
     monkeypatch.chdir(tmp_path)
     for line, is_whole in found:
         for word in shlex.split(line, comments=True):
-            if word == "FILE" or re.fullmatch(r"[\w-]+\.(csv|pem|pub|jsonl?)", word):
+            if word == "FILE" or re.fullmatch(r"[\w-]+\.(csv|pem|pub|jsonl?|yaml)", word):
                 Path(word).touch()
         try:
             parse(line, is_whole=is_whole)
