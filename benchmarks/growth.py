@@ -94,16 +94,17 @@ def measured(
             yield case.name, found
 
 
-def grow(engine: Engine, former: int, size: int) -> None:
-    """Add what is missing to ``size`` rows in each table, and let PostgreSQL count them."""
+def grow(engine: Engine, former: int, size: int, person: str = gateway.PERSON) -> None:
+    """Add what is missing to ``size`` rows in each table, copies of those of ``person``, and let
+    PostgreSQL count them."""
     with engine.begin() as connection:
-        for copied in _copies(connection, former + 1, size):
+        for copied in _copies(connection, person, former + 1, size):
             connection.execute(copied)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))
 
 
-def _copies(connection: Connection, first: int, last: int) -> Iterator[Insert]:
+def _copies(connection: Connection, person: str, first: int, last: int) -> Iterator[Insert]:
     """What inserts the copies of each row, for the numbers from ``first`` to ``last``."""
     numbers = func.generate_series(first, last).table_valued("n").render_derived()
     key: Any = numbers.c.n + FIRST
@@ -111,7 +112,7 @@ def _copies(connection: Connection, first: int, last: int) -> Iterator[Insert]:
     mail, digest = name.concat("@bench.example"), func.md5(name)
     account = TABLES["account"].c
     own = connection.execute(
-        select(account.id, account.person_id).where(account.username == gateway.PERSON)
+        select(account.id, account.person_id).where(account.username == person)
     ).one()
     grant = TABLES["grant"].c
     latest = connection.scalar(select(func.max(grant.id)).where(grant.account_id == own.id))
@@ -137,6 +138,24 @@ def _copies(connection: Connection, first: int, last: int) -> Iterator[Insert]:
     yield copies("refresh_token", "grant_id", latest, id=key, grant_id=key, digest=digest)
     yield copies("access_token", "grant_id", latest, id=key, grant_id=key, handle=digest)
     yield copies("event", "account_id", own.id, id=key, account_id=key, seq=key)
+    yield copies("authorization_code", "grant_id", latest, id=key, grant_id=key, digest=digest)
+    yield copies("sign_in", "account_id", own.id, id=key, account_id=key)
+    yield copies(
+        "known_browser", "account_id", own.id,
+        id=key, account_id=key, public_id=digest, digest=digest,
+    )  # fmt: skip
+    # Any row will do of what the person may not have.
+    anybody = true()
+    for table, changes in {
+        "client_session": {"session_id": key, "sid": digest},
+        "interaction": {"id": key, "handle": digest},
+        "throttle": {"id": key, "key": digest, "account_id": key},
+        "provisioned": {"account_id": key, "external_id": name},
+        "authenticator": {"id": key, "account_id": key, "public_id": digest,
+                          "credential_id": digest},
+        "registered_network": {"id": key, "account_id": key},
+    }.items():  # fmt: skip
+        yield _copy(table, anybody, numbers, changes)
 
 
 def _copy(

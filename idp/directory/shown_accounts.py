@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, Row, Select, bindparam, select
+from sqlalchemy import BindParameter, ColumnElement, Row, Select, and_, bindparam, select
 
 from idp.db import UtcDateTime, table
 from idp.directory import provisioning_scope
@@ -98,20 +98,28 @@ _OF_PUSHED = columns(ProvisionedAccount, ShownRegistration)
 _A = len(_OF_ACCOUNT)
 _P = _A + 1 + len(_OF_PERSON)
 _KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
-_ACCOUNTS = select(
-    *_OF_ACCOUNT, _ONLY.c.number, *_OF_PERSON, _PUSHED.c.account_id, *_OF_PUSHED
-).select_from(
-    _ACCOUNT.join(_PERSON, _PERSON.c.id == _ACCOUNT.c.person_id)
-    .outerjoin(_PUSHED, _PUSHED.c.account_id == _ACCOUNT.c.id)
-    .outerjoin(_ONLY, _ONLY.c.id == _ACCOUNT.c.second_participant_id)
-)
+
+
+def _accounts(*pushed: ColumnElement[bool]) -> Select[Any]:
+    """Accounts with what the registration system says of them, where that fulfils ``pushed``."""
+    return select(
+        *_OF_ACCOUNT, _ONLY.c.number, *_OF_PERSON, _PUSHED.c.account_id, *_OF_PUSHED
+    ).select_from(
+        _ACCOUNT.join(_PERSON, _PERSON.c.id == _ACCOUNT.c.person_id)
+        .outerjoin(_PUSHED, and_(_PUSHED.c.account_id == _ACCOUNT.c.id, *pushed))
+        .outerjoin(_ONLY, _ONLY.c.id == _ACCOUNT.c.second_participant_id)
+    )
+
+
+_ACCOUNTS = _accounts()
 _OF_GRANT: tuple[Any, ...] = (
     Assignment.account_id,
     RoleGroup.name,
     Participant.number,
     *columns(Assignment, AssignmentTerms),
 )
-_BY_KEYS = _ACCOUNTS.where(_ACCOUNT.c.id.in_(_KEYS))
+# The keys twice: for a page PostgreSQL would otherwise read all rows of what was pushed.
+_BY_KEYS = _accounts(_PUSHED.c.account_id.in_(_KEYS)).where(_ACCOUNT.c.id.in_(_KEYS))
 _NETWORKS = (
     select(RegisteredNetwork.account_id, RegisteredNetwork.network, RegisteredNetwork.label)
     .where(RegisteredNetwork.account_id.in_(_KEYS))

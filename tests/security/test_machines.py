@@ -34,6 +34,10 @@ VERIFY = "/auth/verify"
 
 @pytest.fixture
 def service(world: World) -> Rp:
+    return web_service(world)
+
+
+def web_service(world: World) -> Rp:
     """A web service and a machine account that may use it from two networks."""
     rp = world.relying_party("MIM", is_resource_server=True, audience="https://mim.rp.test/soap")
     world.account(NAME, kind=AccountKind.MACHINE)
