@@ -367,6 +367,8 @@ def test_n17_every_form_of_the_pages_is_in_the_table(world: World) -> None:
         "oidc.logout", "oidc.par", "oidc.device_authorization", "oidc.register_client",
         "oidc.event_streams", "oidc.event_stream_status", "oidc.event_stream_verification",
         "oidc.polled_events",
+        # Called by browsers on their own: a header has a challenge signed by the browser's key.
+        "bound.register", "bound.refresh_cookie",
     }  # fmt: skip
     covered = {path for path, _ in FORMS} | {"/activate", "/recover/open"}
     covered |= {
