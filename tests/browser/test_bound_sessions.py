@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect
 from sqlalchemy import select
 
 from idp.models import BrowserSession
@@ -45,7 +45,7 @@ def certificate() -> Certificate:
 
 
 @pytest.fixture
-def browser_with_keys(certificate: Certificate) -> Iterator[Browser]:
+def browser_with_keys(driver: Playwright, certificate: Certificate) -> Iterator[Browser]:
     """Chromium with keys in software, which accepts this certificate."""
     if not Path(CHROMIUM).exists():
         pytest.skip(f"needs Chromium with its windows at {CHROMIUM}")
@@ -57,10 +57,9 @@ def browser_with_keys(certificate: Certificate) -> Iterator[Browser]:
         f"--enable-features={FEATURES}",
         f"--ignore-certificate-errors-spki-list={pin}",
     ]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, *switches])
-        yield browser
-        browser.close()
+    browser = driver.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, *switches])
+    yield browser
+    browser.close()
 
 
 @pytest.fixture
