@@ -42,15 +42,15 @@ def grid(
     ``account``, the id of a key, only this row and what it holds; with ``is_anybody`` the person
     need not belong to the organization."""
     changed = _changed(work, here, kind, at, account)
-    held_roles = {code for cells in changed.values() for code, cell in cells.items() if cell.held}
+    held_roles = {code for held in changed.holdings.values() for code in held}
     rows = tuple(
         Row(
             key,
             name,
             username,
             also,
-            {code: cell.state for code, cell in changed.get(key.id, {}).items()},
-            {code: cell.held for code, cell in changed.get(key.id, {}).items() if cell.held},
+            changed.states.get(key.id, {}),
+            changed.holdings.get(key.id, {}),
         )
         for key, name, username, also in (
             _people(work, here, at, account, is_anybody=is_anybody)
@@ -97,16 +97,17 @@ def column_of(role: AccessRole, *, is_french: bool) -> Column:
 
 
 class _Changed(NamedTuple):
-    """A cell that was ever changed, and who holds it at the moment asked for."""
+    """The cells that were ever changed, and those that are held at the moment asked for: by the id
+    of the account's key and the code of the role."""
 
-    state: CellState
-    held: Holding | None
+    states: dict[str, dict[str, CellState]]
+    holdings: dict[str, dict[str, Holding]]
 
 
 def _changed(
     work: UnitOfWork, here: Organization, kind: AccountKind, at: datetime, only: str
-) -> dict[str, dict[str, _Changed]]:
-    """By the id of the account's key and the code of the role. The versions are those of now."""
+) -> _Changed:
+    """What happened to the cells. The versions are those of now."""
     accounts = _accounts(work, here, kind, only)
     roles = work.db.execute(select(AccessRole.id, AccessRole.code))
     codes = {role.id: role.code for role in roles}
@@ -121,25 +122,31 @@ def _changed(
         query = query.where(AccessAssignment.account_id.in_(accounts))
     rows = list(work.db.execute(query))
     givers = names(work, {row[4] for row in rows})
-    versions: dict[tuple[str, str], int] = defaultdict(int)
-    held: dict[tuple[str, str], Holding] = {}
+    now = work.now
+    versions: dict[str, dict[str, int]] = defaultdict(dict)
+    holdings: dict[str, dict[str, Holding]] = defaultdict(dict)
     held_now: set[tuple[str, str]] = set()
     for account, role, since, until, giver in rows:
-        if account not in accounts:
+        key = accounts.get(account)
+        if key is None:
             continue
-        cell = (accounts[account], codes[role])
-        if since <= work.now:
-            is_over = until is not None and until <= work.now
-            versions[cell] += 2 if is_over else 1
+        code, of_key = codes[role], versions[key]
+        if since <= now:
+            is_over = until is not None and until <= now
+            of_key[code] = of_key.get(code, 0) + (2 if is_over else 1)
             if not is_over:
-                held_now.add(cell)
+                held_now.add((key, code))
         if since <= at and (until is None or at < until):
-            held[cell] = Holding(since, until, givers.get(giver, giver))
-    found: dict[str, dict[str, _Changed]] = defaultdict(dict)
-    for cell in versions.keys() | held.keys():
-        state = CellState.counted(versions.get(cell, 0), is_held=cell in held_now)
-        found[cell[0]][cell[1]] = _Changed(state, held.get(cell))
-    return found
+            of_key.setdefault(code, 0)
+            holdings[key][code] = Holding(since, until, givers.get(giver, giver))
+    states = {
+        key: {
+            code: CellState.counted(count, is_held=(key, code) in held_now)
+            for code, count in of_key.items()
+        }
+        for key, of_key in versions.items()
+    }
+    return _Changed(states, holdings)
 
 
 def _accounts(work: UnitOfWork, here: Organization, kind: AccountKind, only: str) -> dict[int, str]:

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from registration.access_changes import AccountKey, Cell, CellState, Change
 from registration.delegation_facts import AccountKind
@@ -31,8 +31,7 @@ class Column:
     heading: str
 
 
-@dataclass(frozen=True)
-class Holding:
+class Holding(NamedTuple):
     """That a role is held: since and until when, and who gave it."""
 
     since: datetime
