@@ -3,60 +3,38 @@ bound session open in two places."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 from joserfc.jwk import ECKey
 from sqlalchemy import select
 
-from idp.app import create_app, db
 from idp.maintenance import restoration
 from idp.models import BrowserSession
-from idp.ports import Ports, SystemTokens
 from idp.settings import Settings
 from tests.bound_browser import CHROME, FIREFOX, BoundBrowser
-from tests.fakes import FakeClock, FakeMailer, FakeSms
-from tests.world import World
+from tests.security.own_gateway import OwnGateway
 
 OWNER_KEY, THIEF_KEY = (ECKey.generate_key("P-256") for _ in "12")
 #: How long a copy of all cookies is of use: as long as the bound cookie, and a minute.
 COPIED = 660
 
 
-class Thefts(RuleBasedStateMachine):
+class Thefts(OwnGateway):
     """The owner of an account in a browser with a key, and a thief who copies all its cookies now
     and then, and sends them from anywhere."""
 
-    base: Settings
-    prepared: Path
-
     @initialize()
     def begin(self) -> None:
-        self.folder = tempfile.mkdtemp()
-        copy = Path(self.folder) / "gateway.db"
-        shutil.copy(self.prepared, copy)
-        settings = replace(self.base, database_url=f"sqlite:///{copy}", redis_url="")
-        clock, mailer, sms = FakeClock(), FakeMailer(), FakeSms()
-        app = create_app(settings, Ports(clock, SystemTokens(), mailer, sms))
-        self.world = World(app, settings, clock, mailer, sms)
+        self.open_world()
         self.username = self.world.account()
         self.owner = BoundBrowser(self.world, key=OWNER_KEY)
         self.thief = BoundBrowser(self.world, key=THIEF_KEY, is_deaf=True)
-        self.copied_at = clock.now()
-
-    def teardown(self) -> None:
-        if hasattr(self, "world"):
-            with self.world.app.app_context():
-                db.session.remove()
-                db.engine.dispose()
-            shutil.rmtree(self.folder)
+        self.copied_at = self.world.clock.now()
 
     @rule()
     def the_owner_signs_in(self) -> None:

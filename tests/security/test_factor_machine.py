@@ -4,9 +4,6 @@ to a session or a code of an application without what the policy demands."""
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +11,20 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from idp.app import create_app, db
 from idp.directory import accounts
 from idp.factors import authenticators, enrolment
 from idp.factors.security_question import short_list
 from idp.models import BrowserSession, Grant
 from idp.policy.console import ConsoleRole
 from idp.policy.scopes import ACR_MFA, satisfies
-from idp.ports import Ports, SystemTokens
 from idp.session import sessions
 from idp.settings import Settings
 from tests.factor_steps import code, device_of, options_on, secret_on
-from tests.fakes import FakeClock, FakeMailer, FakeSms
+from tests.security.own_gateway import OwnGateway
 from tests.world import NEW_PASSWORD, PASSWORD, Browser, Rp, World, hidden_fields
 
 OWNER, THIEF = 0, 1
@@ -60,29 +55,14 @@ WORDS = st.fixed_dictionaries(
 )
 
 
-class Policy(RuleBasedStateMachine):
+class Policy(OwnGateway):
     """The owner of an account and a thief who knows its password but has neither its app, nor its
     passkey, nor its mailbox. An operator resets factors now and then. Whatever anybody does, every
     session was entered with what the policy demanded, and the thief has none."""
 
-    base: Settings
-    prepared: Path
-
     @initialize()
     def begin(self) -> None:
-        self.folder = tempfile.mkdtemp()
-        copy = Path(self.folder) / "gateway.db"
-        shutil.copy(self.prepared, copy)
-        settings = replace(
-            self.base,
-            database_url=f"sqlite:///{copy}",
-            redis_url="",
-            lockout_failures=1000,
-            enrolment="required",
-        )
-        clock, mailer, sms = FakeClock(), FakeMailer(), FakeSms()
-        app = create_app(settings, Ports(clock, SystemTokens(), mailer, sms))
-        self.world = World(app, settings, clock, mailer, sms)
+        self.open_world(lockout_failures=1000, enrolment="required")
         self.world.account("victim")
         self.world.role_group(ConsoleRole.AUDITOR)
         self.rp: Rp = self.world.relying_party(minimum_acr=ACR_MFA)
@@ -91,13 +71,6 @@ class Policy(RuleBasedStateMachine):
         self.secret = ""
         self.device = device_of(self.world)
         self.stolen: set[str] = set()
-
-    def teardown(self) -> None:
-        if hasattr(self, "world"):
-            with self.world.app.app_context():
-                db.session.remove()
-                db.engine.dispose()
-            shutil.rmtree(self.folder)
 
     # What anybody may do: open and send any page, in any order.
 

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 from werkzeug.test import TestResponse
 
-from idp.app import create_app, db
 from idp.directory import accounts
 from idp.models import AccountState
-from idp.ports import Ports, SystemTokens
 from idp.settings import Settings
 from tests.console.desk import Desk
-from tests.fakes import FakeClock, FakeMailer, FakeSms
+from tests.security.own_gateway import OwnGateway
 from tests.world import PASSWORD, Browser, World, hidden_fields
 
 PHONE = "+14169671111"
@@ -38,24 +33,13 @@ NAMES = ("victim", "victim@participant.example", "attacker", "nobody")
 ATTACKERS_WORD = "Evil-Panther6-doorway"
 
 
-class Attack(RuleBasedStateMachine):
+class Attack(OwnGateway):
     """An attacker with an account of his own against a victim whose mail and telephone he does
     not read. Whatever he does, the victim's password stays what it was."""
 
-    base: Settings
-    prepared: Path
-
     @initialize()
     def begin(self) -> None:
-        self.folder = tempfile.mkdtemp()
-        copy = Path(self.folder) / "gateway.db"
-        shutil.copy(self.prepared, copy)
-        settings = replace(
-            self.base, database_url=f"sqlite:///{copy}", redis_url="", lockout_failures=1000
-        )
-        clock, mailer, sms = FakeClock(), FakeMailer(), FakeSms()
-        app = create_app(settings, Ports(clock, SystemTokens(), mailer, sms))
-        self.world = World(app, settings, clock, mailer, sms)
+        self.open_world(lockout_failures=1000)
         self.world.account("victim")
         self.world.account("attacker", password="Amber-Walrus8-kettle")
         with self.world.work() as work:
@@ -65,13 +49,6 @@ class Attack(RuleBasedStateMachine):
         self.browsers = [self.world.browser(), self.world.browser()]
         self.pages: dict[tuple[int, str], TestResponse] = {}
         self.temporary = ""
-
-    def teardown(self) -> None:
-        if hasattr(self, "world"):
-            with self.world.app.app_context():
-                db.session.remove()
-                db.engine.dispose()
-            shutil.rmtree(self.folder)
 
     def _open(self, number: int, path: str, **query: str) -> None:
         self.pages[number, path] = self.browsers[number].get(path, **query)
