@@ -18,7 +18,7 @@ API = f"/api/v1{HERE}"
 LETTERS = tuple(first + second for first in "cglmps" for second in "aeiou")
 #: The bar, in milliseconds for the 95th percentile.
 BARS = {"grid: 500 people, 40 roles": 150.0}
-#: Whoever visits the page: the holder of an office, the IESO, a program of the Rights
+#: Who visits the page: the holder of an office, the IESO, a program of the Rights
 #: Administrator, somebody who comes back from the gateway, or nobody in particular.
 RA, APPREP, PC, AR = "ra", "apprep", "pc", "ar"
 IESO, PROGRAM, RETURNING, ANYBODY = "ieso", "program", "returning", ""

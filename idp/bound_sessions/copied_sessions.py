@@ -1,4 +1,4 @@
-"""The cookie of a bound session came from a browser without its key: whoever sent it has a copy."""
+"""The cookie of a bound session came from a browser without its key: the sender has a copy."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ class KnownBrowser(Base):
 
 
 class FormerBrowserCookie(Base):
-    """A former value of the cookie of a known browser. Whoever uses it again has a copy."""
+    """A former value of the cookie of a known browser. To use it again shows a copy."""
 
     __tablename__ = "former_browser_cookie"
 

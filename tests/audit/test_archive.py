@@ -77,7 +77,7 @@ def test_a_deleted_record_after_the_archive_is_missed(world: World, old: int) ->
 
 
 def test_a_forged_event_of_an_archive_hides_nothing(world: World, old: int) -> None:
-    """Whoever writes to the database deletes records and says that they are archived."""
+    """Somebody who can write to the database deletes records and says that they are archived."""
     with world.work() as work:
         seal = work.db.scalar(select(Event.seal).where(Event.seq == old))
         work.db.execute(delete(Event).where(Event.seq <= old))

@@ -55,7 +55,7 @@ def hosts(tmp_path: Path) -> Iterator[Hosts]:
         first, second, proxy, data, counts = map(
             network.host, ("first", "second", "proxy", "data", "counts")
         )
-        # Whoever does not confirm what was sent to it is given up after 13 seconds.
+        # A host that does not confirm what was sent to it is given up after 13 seconds.
         tell = "echo 5 > /proc/sys/net/ipv4/tcp_retries2"
         subprocess.run([*proxy.prefix, "sh", "-c", tell], check=True)
         with own_postgresql(data) as postgresql, own_redis(counts) as redis:
