@@ -45,24 +45,3 @@ class NotAContact(NotFound):
     person_id: str
     function: str
     number: str
-
-
-class LogEmpty(Invalid):
-    """There is nothing to evaluate."""
-
-    template = "the log contains no legitimate sign-ins"
-
-
-class LogLineUnreadable(Invalid):
-    """A line of the log is not a sign-in."""
-
-    template = "line {line} cannot be read: {fault}"
-    line: int
-    fault: str
-
-
-class LogUnsorted(Invalid):
-    """The log is not in order of time."""
-
-    template = "line {line} is earlier than the previous line: sort the log by time"
-    line: int

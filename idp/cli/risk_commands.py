@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from idp.cli.cli_refusals import LogEmpty, LogLineUnreadable, LogUnsorted
+from idp.cli import replay_progress
 from idp.cli.common import as_json, show_json, show_table
 
 if TYPE_CHECKING:
     from idp.risk_lab.evaluation import Scored
-    from idp.risk_lab.sign_in_log import Row
-
-#: Rows between two updates of the progress bar.
-STEP = 500
+    from idp.risk_lab.score_store import ScoreStore
 
 
 @click.group()
@@ -59,6 +55,18 @@ def simulate(seed: int, people: int, days: int, start: datetime) -> None:
 @risk.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
+    "--sample",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Share of the people to read, chosen by a hash of the user: 0.05 for a twentieth.",
+)
+@click.option(
+    "--state",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep the scores in this file. After an interruption, the same command continues.",
+)
+@click.option(
     "--plot",
     "picture",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -67,87 +75,58 @@ def simulate(seed: int, people: int, days: int, start: datetime) -> None:
 @click.option("--attack", default="", help="Attack type for the chart. Default: the first one.")
 @click.option("--seed", default=1, show_default=True, help="Random seed of the bootstrap.")
 @as_json
-def evaluate(file: Path, picture: Path | None, attack: str, seed: int, as_json: bool) -> None:
+def evaluate(
+    file: Path,
+    sample: float,
+    state: Path | None,
+    picture: Path | None,
+    attack: str,
+    seed: int,
+    as_json: bool,
+) -> None:
     """Replay FILE, a log in order of time, and print the trade-off of four engines side by side.
 
     FILE is CSV with the columns of `gateway risk simulate`, or with those of the public RBA data
-    set (its times are scrambled: the hour tells nothing there)."""
-    from idp.risk_lab import compared_models, evaluation, plot
-    from idp.risk_lab.evaluation import Scored
+    set (its times are scrambled: the hour tells nothing there). It is read row by row; progress
+    goes to standard error. Lines that cannot be read are counted, and refused if they are more than
+    1 in 100. What the engines know of people is in memory: use --sample for millions of people."""
+    from idp.risk_lab import evaluation, plot
+    from idp.risk_lab.lab_refusals import LogEmpty
+    from idp.risk_lab.score_store import ScoreStore
 
-    found = [Scored(model) for model in compared_models.models()]
-    with file.open(encoding="utf-8", newline="") as source:
-        _score(source, file.stat().st_size, found)
-    if not found[0].own:
-        raise LogEmpty()
-    random = Random(seed)  # noqa: S311 - a bootstrap to be made again
-    result = [_describe(scored, random) for scored in found]
-    if picture is not None:
-        kind = attack or next(iter(found[0].attacks), "")
-        curves = {scored.model.name: evaluation.curve(scored, kind) for scored in found}
-        title = f"Prompts and {kind.replace('_', ' ')} attacks stopped"
-        picture.write_text(plot.svg(title, curves), encoding="utf-8")
+    with ScoreStore(state) as store:
+        found = _replay(file, sample, store)
+        if not found[0].sign_ins:
+            raise LogEmpty()
+        random = Random(seed)  # noqa: S311 - a bootstrap to be made again
+        result = [_describe(scored, random) for scored in found]
+        if picture is not None:
+            kind = attack or next(iter(store.kinds()), "")
+            curves = {scored.model.name: evaluation.curve(scored, kind) for scored in found}
+            title = f"Prompts and {kind.replace('_', ' ')} attacks stopped"
+            picture.write_text(plot.svg(title, curves), encoding="utf-8")
     if as_json:
         show_json(result)
     else:
         _print(result)
 
 
-def _score(source: IO[str], size: int, found: list[Scored]) -> None:
-    """Score row by row and report progress through the file."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+def _replay(file: Path, sample: float, store: ScoreStore) -> list[Scored]:
+    """Score what is not scored yet, and say what was read."""
+    from idp.risk_lab import compared_models, replay
+    from idp.risk_lab.evaluation import Scored
 
-    from idp.risk_lab import evaluation
-
-    with Progress(
-        TextColumn("Replaying"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    ) as progress:
-        task = progress.add_task("", total=size)
-        reader = _Lines(source)
-        for done in evaluation.run(_rows(csv.DictReader(reader)), found):
-            if done % STEP == 0:
-                progress.update(task, completed=reader.read)
-        progress.update(task, completed=size)
-
-
-class _Lines:
-    """The lines of a file, with a count of the bytes read."""
-
-    def __init__(self, source: IO[str]) -> None:
-        self._source = source
-        self.read = 0
-
-    def __iter__(self) -> Iterator[str]:
-        for line in self._source:
-            self.read += len(line.encode())
-            yield line
-
-
-def _rows(records: csv.DictReader[str]) -> Iterator[Row]:
-    from idp.risk_lab import sign_in_log
-    from idp.risk_lab.sign_in_log import BadRow
-
-    last = None
-    for number, record in enumerate(records, 2):
-        try:
-            row = sign_in_log.parse_row(record)
-        except (BadRow, TypeError) as error:
-            raise LogLineUnreadable(number, str(error)) from error
-        if last is not None and row.attempt.at < last:
-            raise LogUnsorted(number)
-        last = row.attempt.at
-        yield row
+    models = compared_models.models()
+    with replay_progress.shown(file.stat().st_size) as show:
+        reading = replay.replay(file, models, store, sample=sample, show=show)
+    click.echo(f"{reading.lines} rows, {reading.kept} of people in the sample", err=True)
+    if reading.broken:
+        click.echo(
+            f"{reading.broken} lines cannot be read and were left out; the first is line "
+            f"{reading.first_broken}: {reading.fault}",
+            err=True,
+        )
+    return [Scored(model, store, engine) for engine, model in enumerate(models)]
 
 
 def _describe(scored: Scored, random: Random) -> dict[str, Any]:
@@ -157,8 +136,8 @@ def _describe(scored: Scored, random: Random) -> dict[str, Any]:
     own = points[0] if points and points[0].wanted is None else None
     return {
         "engine": scored.model.name,
-        "sign_ins": len(scored.own),
-        "attacks": {kind: len(rows) for kind, rows in scored.attacks.items()},
+        "sign_ins": scored.sign_ins,
+        "attacks": {kind: scored.store.count(scored.engine, kind) for kind in scored.store.kinds()},
         "points": [asdict(point) for point in points],
         "friction": [asdict(entry) for entry in evaluation.friction(scored)],
         "slices": evaluation.slices(scored, own.threshold) if own else {},

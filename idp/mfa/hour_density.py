@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from idp.mfa.risk_values import History, Hour, Population, Tuning
 
@@ -56,21 +56,14 @@ def _apart(one: float, other: float) -> float:
     return min(away, 24 - away)
 
 
-def density_grid(hours: Iterable[float], kappa: float) -> list[float]:
-    """The population's density over the day, from the hours of sign-ins: ``GRID`` values."""
-    bins = [0] * GRID
-    for hour in hours:
-        bins[bin_of(hour)] += 1
-    return density_of(bins, kappa)
-
-
 def bin_of(hour: float) -> int:
     """The bin of ``GRID`` for an hour."""
     return int(hour * GRID / 24) % GRID
 
 
 def density_of(bins: Sequence[int], kappa: float) -> list[float]:
-    """The same from the number of sign-ins in each bin."""
+    """The population's density over the day, from the number of sign-ins in each bin: ``GRID``
+    values."""
     total = sum(bins)
     if not total:
         return []

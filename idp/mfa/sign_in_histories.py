@@ -9,7 +9,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from idp.mfa.hour_density import density_grid
+from idp.mfa.hour_density import GRID, bin_of, density_of
 from idp.mfa.risk_engine import agent_values
 from idp.mfa.risk_values import Attempt, History, Hour, PastSignIn, Population
 
@@ -75,7 +75,7 @@ class SignInHistories:
         self._kappa = kappa
         self._people: dict[str, _Person] = {}
         self._counts: dict[str, Counter[str]] = {level: Counter() for level in LEVELS}
-        self._hours: dict[bool, list[float]] = {False: [], True: []}
+        self._bins = {False: [0] * GRID, True: [0] * GRID}
         self._grids: dict[bool, list[float]] = {False: [], True: []}
         self._total = 0
 
@@ -104,7 +104,7 @@ class SignInHistories:
         self._total += 1
 
     def _note_hour(self, hour: Hour) -> None:
-        self._hours[hour.is_free].append(hour.of_day)
+        self._bins[hour.is_free][bin_of(hour.of_day)] += 1
         if self._total % REFRESH == 0:
-            for free, hours in self._hours.items():
-                self._grids[free] = density_grid(hours, self._kappa)
+            for free, bins in self._bins.items():
+                self._grids[free] = density_of(bins, self._kappa)

@@ -8,15 +8,18 @@ bootstrap over people.
 from __future__ import annotations
 
 import bisect
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from random import Random
 from statistics import median
 
 from idp.mfa.features import HOME_ZONE, hour_of
 from idp.risk_lab.compared_models import Model
+from idp.risk_lab.score_store import OWN, ScoreStore
 from idp.risk_lab.sign_in_log import Row
 
 PROMPT_RATES = (0.01, 0.02, 0.05, 0.10)
@@ -25,31 +28,77 @@ BOOTSTRAP = 200
 WARM_UP = 12
 
 
-@dataclass
+@dataclass(frozen=True)
 class Scored:
-    """The scores of a model: ``own`` for people's own sign-ins, ``attacks`` by kind."""
+    """The scores of a model: ``own`` for people's own sign-ins, ``attacks`` by kind. They are read
+    from the store each time: there may be more than fit into memory."""
 
     model: Model
-    own: list[tuple[int, str, int, float]] = field(default_factory=list)
-    attacks: dict[str, list[tuple[int, str, float]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
+    store: ScoreStore
+    #: The place of the model among the models of the replay.
+    engine: int = 0
+
+    @property
+    def own(self) -> Iterator[tuple[int, str, int, float]]:
+        """Time, user, the how many-th sign-in of the user, and score, in order of time."""
+        return self.store.rows(self.engine)
+
+    @property
+    def attacks(self) -> dict[str, Iterator[tuple[int, str, float]]]:
+        """Time, user and score, by kind, in order of time."""
+        return {kind: self._attacks(kind) for kind in self.store.kinds()}
+
+    def _attacks(self, kind: str) -> Iterator[tuple[int, str, float]]:
+        return ((when, user, score) for when, user, _, score in self.store.rows(self.engine, kind))
+
+    @property
+    def sign_ins(self) -> int:
+        """How many own sign-ins there are."""
+        return self.store.count(self.engine)
+
+    def sorted_own(self, begin: int | None, end: int | None, beyond: int = 0) -> Iterator[float]:
+        """The scores of own sign-ins from ``begin`` to ``end``, the lowest first, without each
+        person's first ones."""
+        found = self.store.select(
+            "SELECT score FROM score WHERE engine = ?1 AND kind = '' AND number > ?2"
+            " AND (?3 IS NULL OR at >= ?3) AND (?4 IS NULL OR at < ?4) ORDER BY score",
+            self.engine,
+            beyond,
+            begin,
+            end,
+        )
+        return (score for (score,) in found)
+
+    def sorted_attacks(self, kind: str, begin: int) -> Iterator[float]:
+        """The scores of attacks since ``begin``, the lowest first."""
+        found = self.store.select(
+            "SELECT score FROM score WHERE engine = ? AND kind = ? AND at >= ? ORDER BY score",
+            self.engine,
+            kind,
+            begin,
+        )
+        return (score for (score,) in found)
 
 
-def run(rows: Iterable[Row], found: list[Scored]) -> Iterator[int]:
-    """Score all rows in order; yields the number of rows done, for a progress bar."""
+def run(
+    rows: Iterable[Row], models: Sequence[Model], store: ScoreStore, already: int = 0
+) -> Iterator[int]:
+    """Score all rows in order; yields the number of rows done. The first ones are in the store
+    ``already``: the models learn from them again, and nothing is scored twice."""
     numbers: Counter[str] = Counter()
     for done, row in enumerate(rows, 1):
-        when = int(row.attempt.at.timestamp())
-        if row.attack:
-            for entry in found:
-                entry.attacks[row.attack].append((when, row.user, entry.model.score(row)))
-        elif row.success:
+        if not row.attack and row.success:
             numbers[row.user] += 1
-            for entry in found:
-                score = entry.model.score(row)
-                entry.own.append((when, row.user, numbers[row.user], score))
-                entry.model.learn(row)
+        elif not row.attack:
+            yield done
+            continue
+        if done > already:
+            when = int(row.attempt.at.timestamp())
+            scores = [model.score(row) for model in models]
+            store.add(row.attack or OWN, when, row.user, numbers[row.user], scores)
+        if not row.attack:
+            for model in models:
+                model.learn(row)
         yield done
 
 
@@ -79,45 +128,58 @@ class Friction:
 
 def midpoint(scored: Scored) -> int:
     """The time between the two halves."""
-    return (scored.own[0][0] + scored.own[-1][0]) // 2 if scored.own else 0
+    ((first, last),) = scored.store.select(
+        "SELECT coalesce(min(at), 0), coalesce(max(at), 0) FROM score"
+        " WHERE engine = ? AND kind = ''",
+        scored.engine,
+    )
+    return int(first + last) // 2
 
 
 def points(scored: Scored, random: Random) -> list[Point]:
     """The trade-off at the model's own threshold and at fixed prompt rates. A threshold for a rate
     is chosen on the first half, without each person's first sign-ins."""
     cut = midpoint(scored)
-    early = sorted(
-        score for when, _, number, score in scored.own if when < cut and number > WARM_UP
-    )
-    late = [score for when, _, _, score in scored.own if when >= cut]
+    early = array("d", scored.sorted_own(None, cut, WARM_UP))
+    late = array("d", scored.sorted_own(cut, None))
     if not early or not late:
         return []
     wanted: list[tuple[float | None, float]] = []
     if scored.model.threshold is not None:
         wanted.append((None, scored.model.threshold))
     # A yes/no rule cannot be adjusted to a rate.
-    if len(set(early)) > 2:
+    if len({early[0], early[-1], early[bisect.bisect_right(early, early[0]) % len(early)]}) > 2:
         wanted += [(rate, early[int(len(early) * (1 - rate))]) for rate in PROMPT_RATES]
     return [
         Point(
             rate,
             threshold,
-            sum(score > threshold for score in late) / len(late),
-            {kind: _share(rows, cut, threshold, random) for kind, rows in scored.attacks.items()},
+            _above(late, threshold),
+            {kind: _share(scored, kind, cut, threshold, random) for kind in scored.store.kinds()},
         )
         for rate, threshold in wanted
     ]
 
 
+def _above(scores: array[float], threshold: float) -> float:
+    """The share of sorted scores above a threshold."""
+    return (len(scores) - bisect.bisect_right(scores, threshold)) / len(scores)
+
+
 def _share(
-    rows: list[tuple[int, str, float]], cut: int, threshold: float, random: Random
+    scored: Scored, kind: str, cut: int, threshold: float, random: Random
 ) -> tuple[float, float, float]:
     """The share above the threshold, with a bootstrap over the people attacked."""
-    people: dict[str, list[bool]] = defaultdict(list)
-    for when, user, score in rows:
-        if when >= cut:
-            people[user].append(score > threshold)
-    tallies = [(sum(stops), len(stops)) for stops in people.values()]
+    tallies = list(
+        scored.store.select(
+            "SELECT sum(score > ?), count(*) FROM score"
+            " WHERE engine = ? AND kind = ? AND at >= ? GROUP BY user ORDER BY min(id)",
+            threshold,
+            scored.engine,
+            kind,
+            cut,
+        )
+    )
     if not tallies:
         return (0.0, 0.0, 0.0)
     shares = []
@@ -132,15 +194,11 @@ def _share(
 def friction(scored: Scored) -> list[Friction]:
     """The cost as in the published papers, for each kind of attack and share stopped."""
     found = []
-    first: dict[str, list[float]] = defaultdict(list)
-    for _, user, _, score in scored.own:
-        if len(first[user]) < 39:
-            first[user].append(score)
-    long = [scores for scores in first.values() if len(scores) >= 39]
-    for kind, rows in scored.attacks.items():
-        scores = sorted(score for _, _, score in rows)
+    long = list(_first_39(scored))
+    for kind in scored.store.kinds():
+        scores = array("d", scored.sorted_attacks(kind, 0))
         for share in STOPPED:
-            threshold = scores[int(len(scores) * (1 - share))] if scores else 0.0
+            threshold = scores[int(len(scores) * (1 - share))]
             asked = [[score >= threshold for score in one] for one in long]
             if not asked:
                 break
@@ -156,19 +214,28 @@ def friction(scored: Scored) -> list[Friction]:
     return found
 
 
+def _first_39(scored: Scored) -> Iterator[array[float]]:
+    """The first scores of each person with so many sign-ins."""
+    rows = scored.store.select(
+        "SELECT user, score FROM score WHERE engine = ? AND kind = '' AND number <= 39"
+        " ORDER BY user, number",
+        scored.engine,
+    )
+    for _, group in groupby(rows, key=lambda row: row[0]):
+        scores = array("d", (score for _, score in group))
+        if len(scores) == 39:
+            yield scores
+
+
 def curve(scored: Scored, kind: str) -> list[tuple[float, float]]:
     """Prompt rate and share stopped for falling thresholds, on the second half."""
     cut = midpoint(scored)
-    own = sorted(score for when, _, _, score in scored.own if when >= cut)
-    hits = sorted(score for when, _, score in scored.attacks[kind] if when >= cut)
+    own = array("d", scored.sorted_own(cut, None))
+    hits = array("d", scored.sorted_attacks(kind, cut))
     if not own or not hits:
         return []
-    found = []
-    for threshold in sorted({*own[:: max(1, len(own) // 400)], own[-1], own[0] - 1}, reverse=True):
-        prompts = (len(own) - bisect.bisect_right(own, threshold)) / len(own)
-        stopped = (len(hits) - bisect.bisect_right(hits, threshold)) / len(hits)
-        found.append((prompts, stopped))
-    return found
+    thresholds = sorted({*own[:: max(1, len(own) // 400)], own[-1], own[0] - 1}, reverse=True)
+    return [(_above(own, threshold), _above(hits, threshold)) for threshold in thresholds]
 
 
 def slices(scored: Scored, threshold: float) -> dict[str, float]:

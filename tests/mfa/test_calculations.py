@@ -24,7 +24,6 @@ from idp.mfa.features import MAX_AGENT, agent_of, hour_of, is_free_day
 from idp.mfa.hour_density import (
     GRID,
     bin_of,
-    density_grid,
     density_of,
     hour_density,
     is_unusual_hour,
@@ -322,7 +321,6 @@ def test_mf03_bins_of_the_day() -> None:
     kernel = [math.exp(2.0 * math.cos(n * math.tau / GRID)) / (24 * i0(2.0)) for n in range(GRID)]
     assert grid[4] == pytest.approx((2 * kernel[0] + kernel[5]) / 3)
     assert grid[0] == pytest.approx((2 * kernel[4] + kernel[1]) / 3)
-    assert density_grid([1.0, 1.1, 23.9], 2.0) == grid
 
 
 @pytest.mark.parametrize(

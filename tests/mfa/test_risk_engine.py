@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idp.mfa.features import HOME_ZONE, agent_of, hour_of
-from idp.mfa.hour_density import density_grid, hour_density, is_unusual_hour
+from idp.mfa.hour_density import GRID, bin_of, density_of, hour_density, is_unusual_hour
 from idp.mfa.prompt_reasons import AFTER
 from idp.mfa.risk_engine import assess, distance_km
 from idp.mfa.risk_values import (
@@ -280,7 +280,10 @@ def test_an_unseen_value_costs_a_quarter_of_everybodys() -> None:
 
 def test_the_density_of_hours_is_a_density() -> None:
     """It integrates to one over the day, with and without a history and everybody's habits."""
-    grid = density_grid([8.5, 8.7, 13.0, 23.9], TUNING.kappa)
+    bins = [0] * GRID
+    for hour in (8.5, 8.7, 13.0, 23.9):
+        bins[bin_of(hour)] += 1
+    grid = density_of(bins, TUNING.kappa)
     assert sum(grid) * 24 / len(grid) == pytest.approx(1, abs=1e-6)
     population = Population(working=grid, free=grid)
     habit = [
@@ -293,7 +296,7 @@ def test_the_density_of_hours_is_a_density() -> None:
             for step in range(960)
         )
         assert total * 24 / 960 == pytest.approx(1, abs=1e-2)
-    assert density_grid([], TUNING.kappa) == []
+    assert density_of([0] * GRID, TUNING.kappa) == []
 
 
 def test_midnight_is_near_midnight() -> None:

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from idp.cli import main
 from idp.risk_lab import compared_models, evaluation, plot, simulation
 from idp.risk_lab.evaluation import Scored
+from idp.risk_lab.score_store import ScoreStore
 from idp.risk_lab.sign_in_log import BadRow, parse_row
 
 HEADER = ",".join(simulation.COLUMNS)
@@ -129,7 +130,7 @@ def test_the_columns_of_the_public_data_set_are_accepted() -> None:
             "Login Successful": "True", "Is Attack IP": "False", "Is Account Takeover": "True",
         }
     )  # fmt: skip
-    assert (row.user, row.success, row.attack) == ("-43", True, "attack")
+    assert (row.user, row.success, row.attack) == ("-43", True, "account_takeover")
     assert row.attempt.place.country == "NO"
     with pytest.raises(BadRow):
         parse_row({"time": "yesterday", "user": "a", "ip": "b"})
@@ -143,9 +144,11 @@ GOOD = "2026-01-05T12:00:00Z,a,1.2.3.4,CA,ON,Toronto,1,x,c,true,false,"
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (f"{HEADER}\n{GOOD}\nsoon,a,b,c,d,e,f,g,h,true,false,\n", "line 3 cannot be read"),
+        (f"{HEADER}\n{GOOD}\nsoon,a,b,c,d,e,f,g,h,true,false,\n", "the first is line 3: Invalid"),
+        (f"{HEADER}\n{GOOD}\na,b\n", "1 of 2 lines cannot be read; the first is line 3: 2 columns"),
         (f"{HEADER}\n{GOOD}\n2020-{GOOD[5:]}\n", "line 3 is earlier"),
-        ("a,b\n1,2\n", "line 2 cannot be read"),
+        ("time,user,country,b\n1,2\n", "columns: ip, asn, user_agent, success, is_attack"),
+        ("Login Timestamp,User ID,a\n1,2\n", "columns: IP Address, Country, ASN, User Agent"),
         (f"{HEADER}\n", "no legitimate sign-ins"),
         ("", "no legitimate sign-ins"),
     ],
@@ -190,8 +193,9 @@ def test_only_complete_sign_ins_are_learned(log: Path) -> None:
     """An attack that is repeated does not become a habit."""
     rows = [parse_row(row) for row in csv.DictReader(io.StringIO(log.read_text()))]
     attack = next(row for row in reversed(rows) if row.attack == "naive")
-    scored = Scored(compared_models.Engine())
-    for _ in evaluation.run([*rows, *[attack] * 30], [scored]):
+    engine, store = compared_models.Engine(), ScoreStore()
+    for _ in evaluation.run([*rows, *[attack] * 30], [engine], store):
         pass
-    last = [score for _, _, score in scored.attacks["naive"][-30:]]
+    store.flush()
+    last = [score for _, _, score in Scored(engine, store).attacks["naive"]][-30:]
     assert len(set(last)) == 1
