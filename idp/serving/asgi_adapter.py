@@ -20,7 +20,7 @@ from idp.serving.thread_pools import Job, ThreadPools
 from service_base import logs, request_ids
 
 log = logs.Logger("gateway.request")
-#: Seconds before a request looks whether its client is still there.
+#: Seconds between two looks for requests whose clients may have left.
 SOON = 0.1
 
 
@@ -42,6 +42,11 @@ class AsgiAdapter:
         self._trusted = app.extensions["runtime"].settings.trusted_proxies
         self._kept = app.extensions["kept_documents"]
         self._limits: dict[str, int] = app.config.get("LARGER_BODIES", {})
+        #: What has no response yet and is not watched, with the time of its start.
+        self._unanswered: dict[Job[Answer | None], tuple[float, RequestRun, Receive]] = {}
+        self._soon = min(SOON, self._bounds.wait_seconds)
+        self._looks = False
+        self._watches: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """One request (ASGI 3)."""
@@ -64,8 +69,12 @@ class AsgiAdapter:
         if announced > limit:
             await self._exchange(scope, receive, send, None, limit)
             return
-        async with self._intake.body(receive, limit) as body:
-            await self._exchange(scope, receive, send, body, limit)
+        held = bytearray()
+        try:
+            is_whole = await self._intake.read(receive, limit, held)
+            await self._exchange(scope, receive, send, bytes(held) if is_whole else None, limit)
+        finally:
+            self._intake.release(held)
 
     async def _exchange(
         self,
@@ -92,13 +101,11 @@ class AsgiAdapter:
     ) -> Answer | None:
         """The response, once a thread has produced it. If the client disconnects, a queued request
         is dropped and a streamed response stops."""
+        # Most responses take less time. Looking whether the client is still there costs more than
+        # they do.
+        self._unanswered[job] = (time.monotonic(), exchange, receive)
+        self._look_soon()
         try:
-            # Most responses take less time. Looking whether the client is still there costs more
-            # than they do.
-            soon = min(SOON, self._bounds.wait_seconds)
-            await asyncio.wait((job.result,), timeout=soon)
-            if not job.result.done():
-                await self._watch(job, exchange, receive, self._bounds.wait_seconds - soon)
             return await job.result
         except (ClientDisconnected, RefusedRequest):
             raise
@@ -109,21 +116,42 @@ class AsgiAdapter:
                 # complete one.
                 raise
             raise RefusedRequest(500, type(error).__name__) from error
+        finally:
+            self._unanswered.pop(job, None)
+
+    def _look_soon(self) -> None:
+        if self._unanswered and not self._looks:
+            self._looks = True
+            asyncio.get_running_loop().call_later(self._soon, self._look)
+
+    def _look(self) -> None:
+        """Watch each request that has waited for ``_soon``. One timer serves all requests."""
+        self._looks = False
+        now = time.monotonic()
+        for job, (since, exchange, receive) in list(self._unanswered.items()):
+            if now - since < self._soon:
+                break
+            del self._unanswered[job]
+            left = self._bounds.wait_seconds - (now - since)
+            watch = asyncio.ensure_future(self._watch(job, exchange, receive, left))
+            self._watches.add(watch)
+            watch.add_done_callback(self._watches.discard)
+        self._look_soon()
 
     async def _watch(
         self, job: Job[Answer | None], exchange: RequestRun, receive: Receive, seconds: float
     ) -> None:
-        """Wait until the response is there or the client has disconnected. Raises
-        ClientDisconnected or RefusedRequest for a request that no thread has begun."""
+        """Wait until the response is there or the client has disconnected. A request that no thread
+        has begun ends with ClientDisconnected or RefusedRequest."""
         left = asyncio.ensure_future(_wait_for_disconnect(receive))
         both = (job.result, left)
         first = asyncio.FIRST_COMPLETED
         try:
-            await asyncio.wait(both, timeout=seconds, return_when=first)
+            await asyncio.wait(both, timeout=max(0, seconds), return_when=first)
             if not job.result.done() and job.withdraw():
-                if left.done():
-                    raise ClientDisconnected
-                raise RefusedRequest(503, "waited_too_long")
+                gone = left.done()
+                job.fail(ClientDisconnected() if gone else RefusedRequest(503, "waited_too_long"))
+                return
             await asyncio.wait(both, return_when=first)
             if left.done():
                 exchange.leave()

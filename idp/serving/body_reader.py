@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from idp.serving.bounds import Bounds
@@ -19,17 +18,14 @@ class BodyReader:
     def __init__(self, bounds: Bounds) -> None:
         self._left, self._seconds = bounds.held, bounds.body_seconds
 
-    @asynccontextmanager
-    async def body(self, receive: Receive, limit: int) -> AsyncIterator[bytes | None]:
-        """The body; None if it is longer than ``limit``. Raises RefusedRequest if it does not
-        arrive in time (408), there is no memory left for it (503), or it breaks off (400)."""
-        held = bytearray()
-        try:
-            yield bytes(held) if await self._read(receive, limit, held) else None
-        finally:
-            self._left += len(held)
+    def release(self, held: bytearray) -> None:
+        """The request has ended that ``held`` was read for."""
+        self._left += len(held)
 
-    async def _read(self, receive: Receive, limit: int, held: bytearray) -> bool:
+    async def read(self, receive: Receive, limit: int, held: bytearray) -> bool:
+        """Read the body into ``held``, for ``release`` at the end of the request. False if it is
+        longer than ``limit``. Raises RefusedRequest if it does not arrive in time (408), there is
+        no memory left for it (503), or it breaks off (400)."""
         try:
             async with asyncio.timeout(self._seconds):
                 while True:

@@ -19,6 +19,7 @@ from idp.errors import Overloaded
 from idp.serving import thread_pools
 from idp.serving.asgi_adapter import AsgiAdapter
 from idp.serving.bounds import Bounds
+from idp.serving.refusals import RefusedRequest
 from idp.web.forward_auth import REALM
 from tests.world import World
 
@@ -244,6 +245,37 @@ def test_only_so_many_requests_run_at_once(monkeypatch: pytest.MonkeyPatch) -> N
 
     assert in_a_loop(play()) == list(range(40))
     assert max(most) == 2
+
+
+def test_a_request_that_nobody_waits_for_any_more_is_not_run() -> None:
+    """One that was withdrawn from the queue, and one whose task was cancelled. Of one that runs
+    already, the result is dropped."""
+    runs: list[str] = []
+
+    async def play() -> None:
+        pool = thread_pools.ThreadPool("test", 1, 100)
+        inside, opened = threading.Event(), threading.Event()
+
+        def hold() -> bool:
+            inside.set()
+            return opened.wait(PATIENCE)
+
+        first = pool.submit(hold)
+        await asyncio.to_thread(inside.wait, PATIENCE)
+        withdrawn, cancelled = (pool.submit(partial(runs.append, name)) for name in "ab")
+        assert withdrawn.withdraw()
+        assert not withdrawn.withdraw()
+        assert not first.withdraw()
+        cancelled.result.cancel()
+        first.result.cancel()
+        opened.set()
+        await pool.submit(partial(runs.append, "c")).result
+        withdrawn.fail(RefusedRequest(503, "waited_too_long"))
+        with pytest.raises(RefusedRequest):
+            await withdrawn.result
+
+    in_a_loop(play())
+    assert runs == ["c"]
 
 
 def test_r08_a_hanging_database_check_does_not_delay_the_keys(
