@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, TextIO
 
 from service_base import request_ids
 
@@ -18,7 +19,9 @@ OWN = ("gateway", "registration", "worker", "metrics", "tracing")
 #: The configuration of Granian's own lines: they go where all others go.
 OF_SERVER: dict[str, Any] = {"loggers": {"_granian": {"handlers": [], "propagate": True}}}
 #: Writes the lines of this process.
-_handlers: list[logging.StreamHandler[Any]] = []
+_outputs: list[Output] = []
+#: The line before the first one that can be written again; ``count`` are those of this process.
+LOST = "log_lines_lost"
 
 
 class Logger:
@@ -80,17 +83,90 @@ def _add_ids(_logger: Any, _level: str, line: MutableMapping[str, Any]) -> Mutab
     return line
 
 
-def configure(level: str) -> None:
-    """Send structlog and the standard library's logging to stderr as JSON lines. Libraries write no
-    lines below INFO: some would write whole tokens and addresses (N84)."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
+class Output(logging.Handler):
+    """Writes each line at once, unbuffered. A line that cannot be written, because the disk is full
+    or whoever reads is gone, is lost and fails nothing; the next one that can be written follows a
+    line that says how many were lost (R13)."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._write = _unbuffered(stream)
+        self._lost = 0
+        self._is_torn = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record of the standard library's logging."""
+        try:
+            line = self.format(record)
+        except Exception:
+            self.handleError(record)
+            return
+        self.put(line)
+
+    def put(self, line: str) -> None:
+        """Write one line."""
+        self.acquire()
+        try:
+            if self._lost:
+                about = _line("logs", "error", {"event": LOST, "count": self._lost})
+                self._put_whole(about)
+                self._lost = 0
+            self._put_whole(line)
+        except OSError:
+            self._lost += 1
+        finally:
+            self.release()
+
+    def forget_losses(self) -> None:
+        """Those of the process that this one was forked from are told by it."""
+        self._lost, self._is_torn = 0, False
+
+    def _put_whole(self, line: str) -> None:
+        """Raises OSError; a part of the line may be there then, and ends before the next one."""
+        left = f"\n{line}\n".encode() if self._is_torn else f"{line}\n".encode()
+        while left:
+            written = self._write(left)
+            left = left[written:]
+            self._is_torn = bool(left)
+
+
+def _unbuffered(stream: TextIO) -> Callable[[bytes], int]:
+    """Writes bytes and returns how many. A buffer would keep what a full disk refused, and fail
+    again with each line after it."""
+    try:
+        number = stream.fileno()
+    except OSError:
+        # A stream in memory.
+        def write(text: bytes) -> int:
+            stream.write(text.decode())
+            stream.flush()
+            return len(text)
+
+        return write
+    return lambda text: os.write(number, text)
+
+
+def forget_losses() -> None:
+    """In a process that was forked."""
+    for output in _outputs:
+        output.forget_losses()
+
+
+os.register_at_fork(after_in_child=forget_losses)
+
+
+def configure(level: str, stream: TextIO | None = None) -> None:
+    """Send structlog and the standard library's logging to ``stream``, which is stderr unless it is
+    given, as JSON lines. Libraries write no lines below INFO: some would write whole tokens and
+    addresses (N84)."""
+    output = Output(sys.stderr if stream is None else stream)
+    output.setFormatter(JsonLines())
     root = logging.getLogger()
-    root.handlers = [handler]
+    root.handlers = [output]
     root.setLevel(max(logging.getLevelNamesMapping()[level], logging.INFO))
     for name in OWN:
         logging.getLogger(name).setLevel(level)
-    _handlers[:] = [handler]
+    _outputs[:] = [output]
 
 
 def write_info(logger: str, event: str, fields: Mapping[str, Any]) -> None:
@@ -98,16 +174,11 @@ def write_info(logger: str, event: str, fields: Mapping[str, Any]) -> None:
     fields. For what each request logs."""
     if not logging.getLogger(logger).isEnabledFor(logging.INFO):
         return
+    line = _line(logger, "info", {**fields, "event": event})
+    for output in _outputs:
+        output.put(line)
+
+
+def _line(logger: str, level: str, fields: Mapping[str, Any]) -> str:
     moment = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-    about = {"event": event, "level": "info", "logger": logger, "timestamp": moment}
-    line = json.dumps({**fields, **about}) + "\n"
-    for handler in _handlers:
-        handler.acquire()
-        try:
-            handler.stream.write(line)
-            handler.flush()
-        except OSError:
-            # A full disk loses lines of the log, as with every other logger. It fails no request.
-            continue
-        finally:
-            handler.release()
+    return json.dumps({**fields, "level": level, "logger": logger, "timestamp": moment})

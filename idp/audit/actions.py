@@ -22,6 +22,7 @@ class AuditAction(StrEnum):
     ACCOUNT_SECOND = "account.second"
     ACCOUNT_STATE = "account.state"
     ACCOUNT_UNLOCKED = "account.unlocked"
+    ALARM_CLOCK = "alarm.clock"
     ALARM_GUESSING = "alarm.guessing"
     ALARM_MASS_CHANGE = "alarm.mass_change"
     ALARM_SESSION_COPIED = "alarm.session_copied"
@@ -161,5 +162,9 @@ class AlarmReason(StrEnum):
     MASS_CHANGE = "mass_change"
     #: A bound session was used without the key that it is bound to.
     COOKIE_COPIED = "cookie_copied"
+    #: The clock of a machine is not that of the database.
+    CLOCK_DIFFERS = "clock_differs"
+    #: The clock was set back, or that of another machine is ahead.
+    EVENTS_OF_THE_FUTURE = "events_of_the_future"
     #: The integrity check of the trail failed.
     BROKEN = "broken"

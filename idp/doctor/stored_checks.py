@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from idp import schema_version
 from idp.audit import chain
 from idp.clients import registry
 from idp.doctor.findings import Finding, Installation, fault, ok, skipped, warning
 from idp.grants import signing_keys
+from idp.maintenance import clock
 from idp.messages import outbox_reader
 from idp.models import Event, KeyState, MessageState, OutboxMessage
 from idp.policy.scopes import SCIM
@@ -68,10 +69,7 @@ def check_clock(installation: Installation) -> Iterator[Finding]:
         if work.db.get_bind().dialect.name == "sqlite":
             yield skipped("SQLite has the clock of this machine")
             return
-        before = datetime.now(UTC)
-        theirs: datetime = work.db.execute(select(func.clock_timestamp())).scalar_one()
-        after = datetime.now(UTC)
-    apart = max((before - theirs).total_seconds(), (theirs - after).total_seconds(), 0.0)
+        apart = abs(clock.ahead_of_database(work))
     if apart > MOST_APART:
         yield warning(
             f"the clock of the database differs by {apart:.1f} seconds",

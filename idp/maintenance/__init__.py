@@ -5,6 +5,7 @@ No request runs one of these tasks. The console reads from ``alarms`` what it sh
 
 __all__ = [
     "alarms",
+    "clock",
     "measured_state",
     "purge",
     "reminders",

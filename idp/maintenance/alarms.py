@@ -1,4 +1,5 @@
-"""Alarms: password guessing over many accounts (N50), and audit events that are not sealed in time.
+"""Alarms: password guessing over many accounts (N50), audit events that are not sealed in time, and
+clocks that differ (R15, R16).
 
 An alarm is an audit event and a line in the log. Other packages raise the rest of ``ALL``.
 """
@@ -16,6 +17,7 @@ from idp.audit.actions import AlarmReason, AuditAction
 from idp.bound_sessions import copied_sessions
 from idp.directory import mass_change_breaker
 from idp.list_pages import ListPage, ListRequest
+from idp.maintenance import clock
 from idp.models import Event
 from idp.policy.addresses import network_of
 from idp.transaction import UnitOfWork
@@ -23,13 +25,16 @@ from service_base import logs
 
 log = logs.Logger("gateway.alarm")
 NAME = AuditAction.ALARM_GUESSING
-UNSEALED = AuditAction.ALARM_UNSEALED
-#: An event that stays unsealed for longer raises an alarm, repeated once an hour.
-SEALED_WITHIN, REPEAT_AFTER = timedelta(minutes=5), timedelta(hours=1)
+UNSEALED, CLOCK = AuditAction.ALARM_UNSEALED, AuditAction.ALARM_CLOCK
+#: An event that stays unsealed for longer raises an alarm.
+SEALED_WITHIN = timedelta(minutes=5)
+#: What goes on raises its alarm again.
+REPEAT_AFTER = timedelta(hours=1)
 #: All events that are alarms.
 ALL = (
     NAME,
     UNSEALED,
+    CLOCK,
     mass_change_breaker.ALARM,
     chain.FORGED,
     chain.HEAD_LOST,
@@ -39,7 +44,7 @@ ALL = (
 
 def raise_due(work: UnitOfWork) -> int:
     """Record the alarms that are due; returns how many."""
-    return _guessing(work) + _not_sealed(work)
+    return _guessing(work) + _not_sealed(work) + _clock(work)
 
 
 def unsealed_since(work: UnitOfWork) -> datetime | None:
@@ -50,14 +55,32 @@ def unsealed_since(work: UnitOfWork) -> datetime | None:
 
 def _not_sealed(work: UnitOfWork) -> int:
     oldest = unsealed_since(work)
-    if oldest is None:
-        return 0
-    raised = select(Event.id).where(Event.name == UNSEALED, Event.at > work.now - REPEAT_AFTER)
-    if work.db.scalar(raised.limit(1)) is not None:
+    if oldest is None or _was_raised(work, UNSEALED):
         return 0
     events.record(work, UNSEALED, reason=AlarmReason.NOT_SEALED, since=oldest.isoformat())
     log.error("trail_not_sealed", since=oldest.isoformat())
     return 1
+
+
+def _clock(work: UnitOfWork) -> int:
+    ahead, behind = clock.ahead_of_database(work), clock.behind_events(work)
+    if abs(ahead) > clock.MOST_APART:
+        reason, seconds = AlarmReason.CLOCK_DIFFERS, ahead
+    elif behind > clock.MOST_APART:
+        reason, seconds = AlarmReason.EVENTS_OF_THE_FUTURE, -behind
+    else:
+        return 0
+    if _was_raised(work, CLOCK):
+        return 0
+    events.record(work, CLOCK, reason=reason, seconds=round(seconds))
+    log.error("clock_differs", reason=str(reason), seconds=round(seconds))
+    return 1
+
+
+def _was_raised(work: UnitOfWork, alarm: AuditAction) -> bool:
+    """Lately, so that it is not raised again yet."""
+    raised = select(Event.id).where(Event.name == alarm, Event.at > work.now - REPEAT_AFTER)
+    return work.db.scalar(raised.limit(1)) is not None
 
 
 def _guessing(work: UnitOfWork) -> int:

@@ -11,7 +11,7 @@ from sqlalchemy import Select, case, func, literal, select
 from idp.audit import chain
 from idp.audit.actions import AlarmReason, AuditAction
 from idp.directory import mass_change_breaker
-from idp.maintenance import alarms
+from idp.maintenance import alarms, clock
 from idp.messages.message_kinds import CODES
 from idp.models import (
     AccessToken,
@@ -53,6 +53,11 @@ def read(work: UnitOfWork) -> Iterator[Reading]:
         "mass_change_breaker_open",
         "1 while suspensions and deactivations by registration are stopped",
         float(breaker.is_tripped),
+    )
+    yield Reading.of(
+        "clock_difference_seconds",
+        "How far the clock of this machine is ahead of the database's; behind, if negative",
+        clock.ahead_of_database(work),
     )
     yield Reading.of(
         "recovery_oldest_seconds", "Age of the oldest request for recovery that waits",

@@ -128,10 +128,12 @@ class Installation:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("IDP_")}
         return kept | self.settings | changes
 
-    def run(self, *arguments: str, check: bool = True, **changes: str) -> str:
-        """A command of ``gateway``; returns what it said."""
+    def run(
+        self, *arguments: str, check: bool = True, module: str = "idp.cli", **changes: str
+    ) -> str:
+        """A command of ``gateway``, or of another program; returns what it said."""
         done = subprocess.run(
-            [sys.executable, "-m", "idp.cli", *arguments], cwd=ROOT, text=True, timeout=120,
+            [sys.executable, "-m", module, *arguments], cwd=ROOT, text=True, timeout=120,
             env=self.environ(**changes), capture_output=True, check=False,
         )  # fmt: skip
         assert not check or done.returncode == 0, done.stdout + done.stderr
@@ -144,13 +146,15 @@ class Installation:
         log: Path | None = None,
         host: Host = LOCAL,
         code: Path = ROOT,
+        module: str = "idp.cli",
         **changes: str,
     ) -> Process:
-        """A process of ``gateway`` that goes on running; ``code`` is the folder of its release."""
+        """A process of ``gateway``, or of another program, that goes on running; ``code`` is the
+        folder of its release."""
         log = log or self.folder / f"log{len(self.started)}"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [*host.prefix, *prefix, sys.executable, "-m", "idp.cli", *arguments], cwd=code,
+                [*host.prefix, *prefix, sys.executable, "-m", module, *arguments], cwd=code,
                 env=self.environ(**changes), stdout=output, stderr=output,
                 stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip

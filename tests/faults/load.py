@@ -165,6 +165,9 @@ class Client:
         )
         if answer is not None and answer.status == 303:
             call.got["code"] = answer.query().get("code", "")
+            if not call.got["code"]:
+                # It goes to the sign-in page, because the sign-in before had no answer or 503.
+                call.name = "sent_to_sign_in"
         self.history.end(call)
         return call.got.get("code", "")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -11,7 +12,9 @@ from tests.faults.conftest import Figures
 from tests.faults.history import History
 from tests.faults.installation import Installation
 from tests.faults.load import Client
-from tests.faults.servers import missing
+from tests.faults.servers import HOST, missing, wait_for
+from tests.live import free_ports
+from tests.monitoring import exposed
 
 
 def shifted(seconds: str) -> tuple[str, ...]:
@@ -48,7 +51,8 @@ def test_r15_one_process_has_another_time(
 
 
 def test_r16_time_jumps_back_by_an_hour(on_sqlite: Installation) -> None:
-    """R16, N92: a code and a lock of before do not live an hour longer; what is new works."""
+    """R16, N92: a code and a lock of before do not live an hour longer; what is new works. The
+    worker raises an alarm."""
     on_sqlite.fill(people=1)
     before = on_sqlite.serve(workers=1, prefix=shifted("+3600s"))
     history = History(on_sqlite.folder / "history.jsonl")
@@ -64,3 +68,35 @@ def test_r16_time_jumps_back_by_an_hour(on_sqlite: Installation) -> None:
     began = time.monotonic()
     assert client.machine()
     assert time.monotonic() - began < 10
+    on_sqlite.work()
+    wait_for(lambda: alarms(on_sqlite), 60, "the alarm")
+    assert alarms(on_sqlite) == [("events_of_the_future",)]
+
+
+def alarms(installation: Installation) -> list[tuple[str]]:
+    """Why the worker raised an alarm about clocks."""
+    return installation.rows("SELECT reason FROM event WHERE name = 'alarm.clock'")
+
+
+@pytest.mark.parametrize("shift", [600, -600])
+def test_r15_a_wrong_clock_is_an_alarm(on_postgresql: Installation, shift: int) -> None:
+    """R15: of a worker, as an event; of ``gateway serve``, in its metrics, which raise the alert
+    ``ClockWrong``."""
+    on_postgresql.fill(people=1)
+    # With the clock of the machine beside it, libfaketime breaks time.sleep().
+    prefix = (*shifted(f"{shift:+}s"), "env", "--unset=FAKETIME_DONT_FAKE_MONOTONIC")
+    on_postgresql.start("worker", "--interval", "0.2", prefix=prefix)
+    port = free_ports(2)
+    on_postgresql.start(
+        "serve", "--port", str(port), "--workers", "1", "--metrics-port", str(port + 1),
+        prefix=prefix,
+    )  # fmt: skip
+
+    def difference() -> float:
+        with urlopen(f"http://{HOST}:{port + 1}/metrics", timeout=10) as answer:
+            found = exposed.samples(answer.read().decode())
+        return exposed.value(found, "gateway_clock_difference_seconds")
+
+    wait_for(lambda: abs(difference() - shift) < 10, 60, "the metric")
+    wait_for(lambda: alarms(on_postgresql), 60, "the alarm")
+    assert alarms(on_postgresql) == [("clock_differs",)]

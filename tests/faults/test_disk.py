@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -16,7 +17,8 @@ from tests.faults.conftest import Figures
 from tests.faults.history import History
 from tests.faults.installation import Installation, settings_of, status_of
 from tests.faults.load import Client
-from tests.faults.servers import OwnPostgreSQL, missing
+from tests.faults.servers import OwnPostgreSQL, missing, wait_for
+from tests.live import free_ports
 
 
 @contextmanager
@@ -124,23 +126,55 @@ def test_r13_a_full_disk_under_postgresql(
 
 @pytest.mark.quick
 def test_r13_a_log_that_cannot_be_written(on_sqlite: Installation, tmp_path: Path) -> None:
-    """R13: the disk of the log is full. Requests are answered all the same, and the worker works;
-    the audit trail is elsewhere."""
+    """R13: the disk of the log is full, from before the start. The processes start, requests are
+    answered, and the worker works; the audit trail is elsewhere. When there is room, the log says
+    how many lines it lacks."""
     on_sqlite.fill(people=1)
     with small_disk(tmp_path / "disk", 1) as disk:
+        filler = fill(disk)
         gateway = on_sqlite.serve(workers=1, log=disk / "log", IDP_LOG_LEVEL="INFO")
         worker = on_sqlite.work(log=disk / "worker", IDP_LOG_LEVEL="INFO")
-        fill(disk)
-        before = gateway.log.stat().st_size
         history = History(tmp_path / "history.jsonl")
         client = Client(0, [gateway.port], on_sqlite, history)
-        for _ in range(30):
-            # Until the last block of the file is full too.
-            assert client.keys()
         assert client.new_grant()
         assert client.refresh()
         assert client.recover()
         check(on_sqlite, history)
-        assert gateway.log.stat().st_size < before + 4096
+        assert gateway.logged() == worker.logged() == ""
+        filler.unlink()
+        assert client.refresh()
+        lost, *more = [json.loads(line) for line in gateway.logged().splitlines()]
+        assert lost["event"] == "log_lines_lost"
+        assert lost["count"] >= len(history.calls)
+        assert [line["event"] for line in more] == ["request"]
         assert gateway.stop() == 0
+        assert worker.stop() == 0
+
+
+def test_r13_registration_starts_with_its_log_on_a_full_disk(
+    on_sqlite: Installation, tmp_path: Path
+) -> None:
+    """R13: the same for Registration."""
+    changes = {
+        "REGISTRATION_DATABASE_URL": f"sqlite:///{tmp_path}/registration.db",
+        "REGISTRATION_SECRET_KEY": "r" * 48,
+        "REGISTRATION_URL": "http://localhost",
+        "REGISTRATION_LOG_LEVEL": "INFO",
+    }
+    on_sqlite.run("db", "upgrade", module="registration.cli", **changes)
+    with small_disk(tmp_path / "disk", 1) as disk:
+        filler = fill(disk)
+        pages = on_sqlite.start(
+            "serve", "--workers", "1", "--port", str(port := free_ports(1)),
+            module="registration.cli", log=disk / "log", **changes,
+        )  # fmt: skip
+        worker = on_sqlite.start(
+            "worker", module="registration.cli", log=disk / "worker", **changes
+        )
+        wait_for(lambda: status_of(port, "/readyz") == 200, 60, "Registration")
+        assert pages.logged() == ""
+        filler.unlink()
+        assert status_of(port, "/readyz") == 200
+        assert '"event": "log_lines_lost"' in pages.logged().splitlines()[0]
+        assert pages.stop() == 0
         assert worker.stop() == 0

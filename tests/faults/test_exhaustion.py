@@ -7,6 +7,7 @@ import resource
 import socket
 import time
 from contextlib import ExitStack, suppress
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from tests.faults.checker import check
 from tests.faults.conftest import Figures
 from tests.faults.history import History, answered
-from tests.faults.installation import Installation, Process, status_of
+from tests.faults.installation import HOST_HEADER, Installation, Process, connect, status_of
 from tests.faults.load import Client, load
 from tests.faults.servers import HOST
 
@@ -23,12 +24,21 @@ CONNECTIONS = 500
 SOAK_SECONDS = float(os.environ.get("SOAK_SECONDS", "60"))
 
 
+def asked(connection: HTTPConnection, path: str) -> int:
+    """The status of a GET on an open connection."""
+    connection.request("GET", path, headers={"Host": HOST_HEADER})
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
+
+
 @pytest.mark.parametrize("files", [0, 160])
 def test_r21_five_hundred_connections(
     on_postgresql: Installation, files: int, figures: Figures
 ) -> None:
-    """R21: idle connections take no thread; with too few file descriptors, connections are refused
-    or wait. When they are gone, all is well without a restart."""
+    """R21: idle connections take no thread; at the limit of file descriptors, new connections are
+    refused or wait, and those that are open go on. When they are gone, all is well without a
+    restart."""
     on_postgresql.fill(people=4)
     prefix = ("prlimit", f"--nofile={files}:{files}", "--") if files else ()
     gateway = on_postgresql.serve(workers=1, prefix=prefix)
@@ -37,10 +47,16 @@ def test_r21_five_hundred_connections(
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
     try:
         with ExitStack() as opened:
+            kept = connect(gateway.port, 15)
+            opened.callback(kept.close)
+            assert asked(kept, "/healthz") == 200
             for _ in range(CONNECTIONS):
                 with suppress(OSError):
                     opened.enter_context(socket.create_connection((HOST, gateway.port), 1))
             during = status_of(gateway.port, "/healthz", 3)
+            # Who is connected is answered, also from the database.
+            assert asked(kept, "/healthz") == 200
+            assert asked(kept, "/readyz") in (200, 503)
             assert gateway.process.poll() is None
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
+from cryptography import x509
+from sqlalchemy import select
 
+from idp.messages import queue
+from idp.messages.message_kinds import TextMessageKind
+from idp.models import Account
+from tests.certificates import Certificate
 from tests.faults.checker import check
 from tests.faults.conftest import Figures
 from tests.faults.history import History
@@ -130,6 +142,113 @@ def test_r14_a_mail_server_that_fails(
     figures(
         mails=len(sent), deliveries=len(mail_server.mails), slowest_answer=max(seconds.values())
     )
+
+
+class Provider:
+    """Takes text messages by https, or takes connections and never answers."""
+
+    def __init__(self, folder: Path) -> None:
+        now = datetime.now(UTC)
+        made = Certificate(
+            names=[x509.IPAddress(ip_address(HOST))],
+            first=now - timedelta(days=1),
+            last=now + timedelta(days=1),
+        )
+        #: Of its authority, and with its key.
+        self.authority, chain = folder / "authority.pem", folder / "chain.pem"
+        self.authority.write_text(made.pem)
+        chain.write_text(made.pem + made.key_pem)
+        self.hangs, self.texts, self.over = True, [], threading.Event()
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(chain)
+        provider = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def setup(self) -> None:
+                if not provider.hangs:
+                    self.request = provider.context.wrap_socket(self.request, server_side=True)
+                super().setup()
+
+            def handle(self) -> None:
+                if provider.hangs:
+                    provider.over.wait(60)
+                else:
+                    super().handle()
+
+            def finish(self) -> None:
+                super().finish()
+                self.request.close()
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                provider.texts.append(parse_qs(body)["To"][0])
+                self.send_response(201)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Nothing."""
+
+        self.server = ThreadingHTTPServer((HOST, 0), Handler)
+        self.server.daemon_threads = True
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return {
+            "IDP_SMS_URL": f"https://{HOST}:{self.server.server_port}/messages",
+            "IDP_SMS_USERNAME": "gateway",
+            "IDP_SMS_PASSWORD": "of-the-provider",
+            "IDP_SMS_FROM": "+14165550100",
+            "REQUESTS_CA_BUNDLE": str(self.authority),
+        }
+
+
+@pytest.fixture
+def provider(tmp_path: Path) -> Iterator[Provider]:
+    made = Provider(tmp_path)
+    thread = threading.Thread(target=made.server.serve_forever)
+    thread.start()
+    yield made
+    made.over.set()
+    made.server.shutdown()
+    made.server.server_close()
+    thread.join(10)
+
+
+def test_r14_a_provider_of_text_messages_that_hangs(
+    on_sqlite: Installation, mail_server: MailServer, provider: Provider, figures: Figures
+) -> None:
+    """R14: requests and mails do not wait for it. Each text is tried again and arrives when it is
+    well."""
+    on_sqlite.fill(people=3)
+    numbers = [f"+1416555010{n}" for n in (1, 2)]
+    with on_sqlite.world() as world, world.work() as work:
+        account = work.db.scalars(
+            select(Account).where(Account.username == on_sqlite.people[0])
+        ).one()
+        for number in numbers:
+            queue.enqueue_sms(work, TextMessageKind.FACTOR_CODE, account, number, code="123456")
+    gateway = on_sqlite.serve(workers=1, **provider.settings)
+    on_sqlite.work(
+        IDP_SMTP_HOST=HOST, IDP_SMTP_PORT=str(mail_server.port), IDP_SMTP_SECURITY="none",
+        **provider.settings,
+    )  # fmt: skip
+    history = History(on_sqlite.folder / "history.jsonl")
+    texts = "SELECT count(*) FROM outbox_message WHERE channel = 'sms'"
+    tried = f"{texts} AND state = 'queued' AND last_error IS NOT NULL"
+    client = Client(1, [gateway.port], on_sqlite, history)
+    client.keys()
+    assert client.recover()
+    answer = history.calls[-1].seconds
+    mail = wait_for(lambda: mail_server.mails, 60, "the mail")
+    assert on_sqlite.rows(tried) == [(0,)]
+    wait_for(lambda: on_sqlite.rows(tried) == [(2,)], 90, "an attempt of each text")
+    provider.hangs = False
+    due_now(on_sqlite)
+    wait_for(lambda: on_sqlite.rows(f"{texts} AND state = 'sent'") == [(2,)], 60, "the texts")
+    assert sorted(provider.texts) == numbers
+    check(on_sqlite, history)
+    assert answer < 5
+    figures(answer=answer, mail=mail, texts=len(provider.texts))
 
 
 @contextmanager

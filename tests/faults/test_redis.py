@@ -130,7 +130,10 @@ def test_r11_sentinels_replace_redis(
             found += attempts(client, 1)
         healed = time.time() - began
         assert counted() > 10
-        found += attempts(client, LIMIT)
+        # The other process may count alone for some seconds more.
+        began = time.time()
+        while counted() < LIMIT and time.time() < began + 60:
+            found += attempts(client, 5)
         assert counted() >= LIMIT
         assert "answers" in on_sqlite.run("doctor", "--only", "redis")
     assert set(found) == {400, 429}

@@ -25,10 +25,8 @@ SENT = f"00-{TRACE}-{SPAN}-01"
 @pytest.fixture
 def lines(world: World) -> Iterator[Any]:
     """Returns the lines of the log so far."""
-    logs.configure("DEBUG")
     stream = io.StringIO()
-    (handler,) = logs._handlers
-    handler.setStream(stream)
+    logs.configure("DEBUG", stream)
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
     logs.configure(world.settings.log_level)
 
@@ -88,7 +86,7 @@ def test_only_a_trusted_proxy_names_the_trace_of_a_request(
     public document comes from memory."""
     settings = replace(world.settings, trusted_proxies=("127.0.0.0/8",))
     trusting = create_app(settings, world.app.extensions["runtime"].ports)
-    logs._handlers[0].setStream(stream := io.StringIO())
+    logs.configure(world.settings.log_level, stream := io.StringIO())
     for app in (trusting, world.app):
         for _ in range(2):
             answer = app.test_client().get(

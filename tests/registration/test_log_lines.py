@@ -26,10 +26,8 @@ site = _site
 @pytest.fixture
 def written() -> io.StringIO:
     """The log at its lowest level, as written."""
-    logs.configure("DEBUG")
     stream = io.StringIO()
-    (handler,) = logs._handlers
-    handler.setStream(stream)
+    logs.configure("DEBUG", stream)
     return stream
 
 

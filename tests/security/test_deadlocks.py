@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
 from idp.audit import events
-from idp.models import Event
+from idp.models import AccessToken, Event, Grant, RefreshToken
 from tests.world import World
 
 Fail = Callable[[type[psycopg.Error], int], None]
@@ -54,3 +59,53 @@ def test_r09_a_code_survives_a_deadlock(
     assert world.redeem(rp, code).status_code == status
     issued = [event for event in world.events("token.issued") if event.outcome == "ok"]
     assert len(issued) == (status == 200)
+
+
+@contextmanager
+def in_the_opposite_order(world: World, account: str) -> Iterator[list[int]]:
+    """Another transaction locks the account, and the code when a request that has locked the code
+    waits for the account. Of the two, PostgreSQL ends the request, because the other one looks for
+    deadlocks later. Yields the processes that were waited for."""
+    url = world.settings.database_url.replace("+psycopg", "")
+    waiting = "SELECT pid FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))"
+    met: list[int] = []
+
+    def close_the_circle() -> None:
+        pid = other.info.backend_pid
+        end = time.monotonic() + 10
+        while not met and time.monotonic() < end:
+            met.extend(row[0] for row in watch.execute(waiting, [pid]))
+        other.execute("SELECT id FROM authorization_code FOR UPDATE")
+        other.rollback()
+
+    with psycopg.connect(url) as other, psycopg.connect(url, autocommit=True) as watch:
+        other.execute("SET deadlock_timeout = '60s'")
+        other.commit()
+        other.execute("SELECT id FROM account WHERE username = %s FOR UPDATE", [account])
+        thread = threading.Thread(target=close_the_circle)
+        thread.start()
+        yield met
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+@pytest.mark.skipif(
+    not os.environ.get("TEST_DATABASE_URL", "").startswith("postgresql"),
+    reason="SQLite has one writer, so no deadlock",
+)
+def test_r09_a_real_deadlock_is_run_again_and_nothing_is_done_twice(world: World) -> None:
+    """R09, I3: two transactions lock the same rows in opposite order. The request that PostgreSQL
+    ends is run again: one code is redeemed, for one grant, one token of each kind and one event."""
+    rp = world.relying_party(scopes=("openid", "offline_access"))
+    username = world.account()
+    code = world.browser().code(rp, username, scope="openid offline_access")
+    with in_the_opposite_order(world, username) as met:
+        answer = world.redeem(rp, code)
+    assert len(met) == 1
+    assert answer.status_code == 200
+    with world.work() as work:
+        counts = [work.db.scalar(select(func.count()).select_from(table))
+                  for table in (Grant, AccessToken, RefreshToken)]  # fmt: skip
+    assert counts == [1, 1, 1]
+    assert [event.outcome for event in world.events("token.issued")] == ["ok"]
+    assert world.redeem(rp, code).status_code == 400

@@ -159,10 +159,8 @@ def test_n87_large_bodies_are_refused(
 @pytest.fixture
 def log_lines(world: World) -> Iterator[io.StringIO]:
     """What the application writes to its log at its lowest level, as written."""
-    logs.configure("DEBUG")
     stream = io.StringIO()
-    (handler,) = logs._handlers
-    handler.setStream(stream)
+    logs.configure("DEBUG", stream)
     yield stream
     logs.configure(world.settings.log_level)
 

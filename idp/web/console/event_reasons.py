@@ -79,6 +79,8 @@ REASONS = complete(
         "forged": _("Forged records found"),
         "head_lost": _("End of the log missing"),
         "not_sealed": _("Not sealed in time"),
+        "clock_differs": _("The clock differs from that of the database"),
+        "events_of_the_future": _("Events have times in the future"),
         "too_many_failures": _("Too many refused sign-ins"),
         "cookie_copied": _("Cookie used in another browser"),
         "mass_change": _("Too many accounts changed"),

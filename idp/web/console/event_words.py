@@ -34,6 +34,7 @@ EVENTS = complete(
         AuditAction.ACCOUNT_UNLOCKED: _("Account unlocked"),
         AuditAction.ALARM_GUESSING: _("Alarm: password guessing"),
         AuditAction.ALARM_MASS_CHANGE: _("Alarm: mass change stopped"),
+        AuditAction.ALARM_CLOCK: _("Alarm: clocks differ"),
         AuditAction.ALARM_SESSION_COPIED: _("Alarm: copied session"),
         AuditAction.ALARM_UNSEALED: _("Alarm: audit log not sealed"),
         AuditAction.AUTHORIZE_GRANTED: _("Application access granted"),
