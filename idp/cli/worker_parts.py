@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from idp.audit import chain
 from idp.cli.common import unit_of_work
 from idp.clients import client_proposals
-from idp.directory import lifecycle, role_group_assignments
+from idp.directory import lifecycle, number_of_accounts, role_group_assignments
 from idp.maintenance import alarms, reminders
 from idp.messages import delivery
 from idp.messages.delivery import Sender
@@ -102,7 +102,7 @@ def _seal(runtime: Runtime) -> int:
 
 def _count(runtime: Runtime) -> int:
     with unit_of_work(runtime) as work:
-        return population_counts.refresh(work)
+        return population_counts.refresh(work) + number_of_accounts.add_up(work)
 
 
 #: The threads of a worker and their parts. Those after ``upkeep`` wait for other servers.

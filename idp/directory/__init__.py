@@ -19,6 +19,7 @@ __all__ = [
     "held_role_groups",
     "lifecycle",
     "mass_change_breaker",
+    "number_of_accounts",
     "participant_lists",
     "participants",
     "participations",

@@ -10,7 +10,8 @@ from sqlalchemy import func, select
 
 from idp.audit import events
 from idp.audit.actions import AlarmReason, AuditAction
-from idp.models import Account, AccountState, Event
+from idp.directory import number_of_accounts
+from idp.models import Event
 from idp.transaction import UnitOfWork
 from service_base import logs
 
@@ -43,10 +44,8 @@ def status(work: UnitOfWork) -> BreakerStatus:
             Event.name.in_(COUNTED), Event.at > work.now - WINDOW, Event.id > since
         )
     )
-    open_accounts = work.db.scalar(
-        select(func.count(Account.id)).where(Account.state != AccountState.DEACTIVATED)
-    )
-    share = (open_accounts or 0) * work.settings.mass_change_percent // 100
+    accounts = number_of_accounts.not_deactivated(work)
+    share = accounts * work.settings.mass_change_percent // 100
     return BreakerStatus(changed or 0, max(work.settings.mass_change_least, share))
 
 

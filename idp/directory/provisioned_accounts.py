@@ -10,7 +10,7 @@ from functools import cache, partial
 from sqlalchemy import FromClause, Select, bindparam, case, exists, func, not_, select
 
 from idp.db import table
-from idp.directory import shown_accounts
+from idp.directory import number_of_accounts, shown_accounts
 from idp.directory.directory_refusals import EndDatePast
 from idp.directory.provisioning_scope import ProvisioningScope, seen_by
 from idp.directory.result_pages import Page, PageRequest, page_of
@@ -93,13 +93,15 @@ def page(
         base = base.where(condition)
     load = partial(shown_accounts.of_keys, work, scope)
     values = {"now": work.now, **shown_accounts.limits_of(scope)}
-    return page_of(work, base, _ACCOUNT.id, request, load, values)
+    is_all = condition is None and not scope.participants
+    number = partial(number_of_accounts.open_now, work) if is_all else None
+    return page_of(work, base, _ACCOUNT.id, request, load, values, number)
 
 
 @cache
 def _open_accounts(is_limited: bool, has_holder: bool) -> Select[int]:
-    """The open accounts that a client sees. Without a condition or an order on other tables, the
-    count needs one table only."""
+    """The open accounts that a client sees. Without a condition or an order on other tables, a page
+    needs one table only."""
     accounts: FromClause = table(Account)
     if has_holder:
         accounts = accounts.join(table(Person), _PERSON.id == _ACCOUNT.person_id).outerjoin(

@@ -53,23 +53,26 @@ def page_of(
     request: PageRequest,
     load: Callable[[Sequence[Any]], list[Any]] | None = None,
     values: Mapping[str, Any] | None = None,
+    number: Callable[[], int] | None = None,
 ) -> Page:
     """A page of what ``base`` selects, in the order of the request and then of ``key``. ``load``
     returns the rows of the keys that it gets; without it they are objects. ``values`` are those of
-    the parameters of ``base``."""
+    the parameters of ``base``. ``number`` returns the number of all rows; without it they are
+    counted."""
+    total_of = number or partial(_total, work, base, key, values)
     if request.count == 0:
-        return Page(_total(work, base, key, values), [])
+        return Page(total_of(), [])
     columns = request.sort_by.order() if request.sort_by is not None else []
     loaded = load or partial(list_pages.load, work, key)
     if request.is_by_cursor:
-        return _by_cursor(work, base, key, request, columns, loaded, values)
+        return _by_cursor(work, base, key, request, columns, loaded, values, total_of)
     keys = base.with_only_columns(key).order_by(*_order(columns, key, request))
     if request.start:
         keys = keys.offset(request.start)
     found = work.run(keys.limit(request.count), values).scalars().all()
     is_counted = len(found) < request.count and (bool(found) or not request.start)
     # The last page has counted the rows already.
-    total = request.start + len(found) if is_counted else _total(work, base, key, values)
+    total = request.start + len(found) if is_counted else total_of()
     return Page(total, loaded(found) if found else [])
 
 
@@ -85,6 +88,7 @@ def _by_cursor(
     columns: list[Any],
     load: Callable[[Sequence[Any]], list[Any]],
     values: Mapping[str, Any] | None,
+    total_of: Callable[[], int],
 ) -> Page:
     position, is_backwards = request.position, request.is_backwards
     query = base.with_only_columns(*columns, key).order_by(*_order(columns, key, request))
@@ -93,7 +97,7 @@ def _by_cursor(
     found = work.run(query.limit(request.count + 1), values).all()
     rows, has_more = list(found[: request.count]), len(found) > request.count
     is_whole = position is None and not has_more
-    total = len(rows) if is_whole else _total(work, base, key, values)
+    total = len(rows) if is_whole else total_of()
     if is_backwards:
         rows.reverse()
     if not rows:

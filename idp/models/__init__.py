@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy import MetaData
 
     from idp.models.account import *
+    from idp.models.account_count import *
     from idp.models.authenticator import *
     from idp.models.client import *
     from idp.models.contact import *
@@ -46,6 +47,7 @@ _NAMES = {
         "SearchTerm",
         "TemporaryPassword",
     ),
+    "idp.models.account_count": ("AccountCount",),
     "idp.models.authenticator": (
         "Authenticator",
         "RecoveryCode",
