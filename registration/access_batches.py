@@ -82,7 +82,10 @@ def planned(
     asked = tuple(changes)
     people = {one.cell.account.id for one in asked if one.cell.account.kind is AccountKind.PERSON}
     there = work.db.scalars(select(Person.person_id).where(Person.person_id.in_(people)))
-    known = replace(situation(work, here), unregistered=frozenset(people.difference(there)))
+    accounts = {one.cell.account for one in asked}
+    known = replace(
+        situation(work, here, accounts), unregistered=frozenset(people.difference(there))
+    )
     return plan(actor, asked, known, facts_of(work, here, actor.person, *people)), known
 
 

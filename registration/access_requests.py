@@ -44,7 +44,7 @@ def ask(work: UnitOfWork, actor: Actor, here: Organization, role: str, why: str 
     known = roles(work).get(role)
     if known is None or not _is_offered(known, here, facts):
         raise RoleNotOffered()
-    state = cells_of(work, here).get(_cell(actor.person, role))
+    state = cells_of(work, here, actor.person).get(_cell(actor.person, role))
     if state is not None and state.is_held:
         raise RoleHeld()
     person = work.db.scalars(select(Person).where(Person.person_id == actor.person)).one()
@@ -76,7 +76,7 @@ def approve(work: UnitOfWork, actor: Actor, here: Organization, number: str) -> 
     Raises AccessRequestNotFound, NotAllowed, AlreadyDecided, BatchNotPossible."""
     request, person = _decided(work, actor, here, number)
     cell = _cell(person.person_id, request.data["role"])
-    state = cells_of(work, here).get(cell)
+    state = cells_of(work, here, person.person_id).get(cell)
     change = Change(cell, grants=True, saw=state.version if state else 0)
     why = request.data.get("why", "")
     done = access_batches.order(work, actor, here, [change], why=f"{request.number} {why}".strip())

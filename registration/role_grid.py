@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from registration.access_changes import AccountKey, Cell, CellState, Change
+from registration.access_changes import AccountKey, Cell, Change
 from registration.delegation_facts import AccountKind
 
 #: In the fields of the form; no Person ID, user name or code of a role has it.
@@ -48,7 +48,9 @@ class Row:
     username: str
     #: What tells people of the same name apart, such as the preferred name (RG-05).
     also: str = ""
-    states: Mapping[str, CellState] = field(default_factory=dict)
+    #: By the code of the role; odd while it is held (``CellState``). Cells that never changed have
+    #: none.
+    versions: Mapping[str, int] = field(default_factory=dict)
     holdings: Mapping[str, Holding] = field(default_factory=dict)
 
     @property
@@ -128,12 +130,13 @@ ORDERS = tuple(_ORDERS)
 
 def seen(grid: Grid) -> str:
     """For the form: the cells on it that were ever changed, each with its version."""
-    codes = [column.code for column in grid.columns]
+    codes = {column.code for column in grid.columns}
     return " ".join(
-        f"{row.prefix}{code}={row.states[code].version}"
+        f"{prefix}{code}={version}"
         for row in grid.rows
-        for code in codes
-        if code in row.states
+        if (prefix := row.prefix)
+        for code, version in row.versions.items()
+        if code in codes
     )
 
 

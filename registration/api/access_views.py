@@ -71,7 +71,7 @@ def _row(row: Row) -> dict[str, Any]:
              "until": one.until.isoformat() if one.until else None}
             for code, one in sorted(row.holdings.items())
         ],
-        "versions": {code: state.version for code, state in sorted(row.states.items())},
+        "versions": dict(sorted(row.versions.items())),
     }  # fmt: skip
 
 

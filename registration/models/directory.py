@@ -21,6 +21,22 @@ class Counter(Base):
     last: Mapped[int] = mapped_column(BigId)
 
 
+def name_of(first: str, middle: str, last: str) -> str:
+    """First, middle and last name."""
+    return " ".join(part for part in (first, middle, last) if part)
+
+
+def participation_state(
+    at: datetime, applied_at: datetime, approved_at: datetime | None, ended_at: datetime | None
+) -> str | None:
+    """``applied``, ``approved`` or ``ended`` at this moment; None before it was applied for."""
+    if at < applied_at:
+        return None
+    if ended_at is not None and ended_at <= at:
+        return "ended"
+    return "approved" if approved_at is not None and approved_at <= at else "applied"
+
+
 class Person(Versioned, Base):
     """A person and what is registered of him (RG-03). Former values are in the history (RG-08)."""
 
@@ -66,8 +82,7 @@ class Person(Versioned, Base):
     @property
     def full_name(self) -> str:
         """First, middle and last name."""
-        parts = (self.first_name, self.middle_name, self.last_name)
-        return " ".join(part for part in parts if part)
+        return name_of(self.first_name, self.middle_name, self.last_name)
 
 
 class Organization(Versioned, Base):
@@ -126,11 +141,7 @@ class Participation(Versioned, Base):
 
     def state_at(self, at: datetime) -> str | None:
         """``applied``, ``approved`` or ``ended`` at this moment; None before it was applied for."""
-        if at < self.applied_at:
-            return None
-        if self.ended_at is not None and self.ended_at <= at:
-            return "ended"
-        return "approved" if self.approved_at is not None and self.approved_at <= at else "applied"
+        return participation_state(at, self.applied_at, self.approved_at, self.ended_at)
 
 
 class Section(Held, Base):

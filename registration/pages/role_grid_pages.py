@@ -6,9 +6,8 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from flask import Response, flash, redirect, render_template, request, url_for
+from flask import Response, flash, redirect, render_template, request, stream_template, url_for
 from flask_babel import gettext
-from markupsafe import Markup, escape
 from werkzeug.wrappers import Response as BaseResponse
 
 from hosted_pages.languages import is_french
@@ -17,25 +16,25 @@ from registration.access_batches import BatchNotPossible, Trial
 from registration.access_changes import Change
 from registration.delegation_facts import AccountKind
 from registration.delegation_rules import Action
-from registration.pages import change_lines, downloads, query_days, standing
+from registration.pages import change_lines, downloads, grid_rows, query_days, standing
 from registration.pages.appointment_answers import prove_first
 from registration.pages.role_names import under_heading
 from registration.pages.standing import NotAllowed, Standing
-from registration.role_grid import BadCell, Grid, Row, Wanted
+from registration.role_grid import BadCell, Grid, Wanted
 
 MAX_TEXT = 80
 MAX_CHANGES = 500
 CHANGES = (Action.GRANT_ACCESS, Action.REVOKE_ACCESS)
 
 
-def show(organization_id: str) -> str:
+def show(organization_id: str) -> BaseResponse:
     """The list, as of now or of a past day."""
     here = standing.at(organization_id)
     kind, wanted, day = _kind(), _wanted(), _day()
     whole = _grid(here, kind, day)
     grid = role_grid.arranged(whole, wanted)
     may_change = day is None and any(here.may(action) for action in CHANGES)
-    return render_template(
+    parts = stream_template(
         "grid.html",
         organization=here.here,
         kind=kind,
@@ -53,9 +52,11 @@ def show(organization_id: str) -> str:
         as_of_day=day,
         may_change=may_change,
         seen=role_grid.seen(grid),
-        cells=_cells_of(grid, may_change=may_change),
+        rows=grid_rows.written(grid, may_change=may_change),
         export_urls=downloads.urls(here, "pages.export_roles"),
-    )  # fmt: skip
+    )
+    # One part with a sign such as an arrow would make the encoding of the whole text slow.
+    return Response(b"".join(part.encode() for part in parts))
 
 
 def export(organization_id: str) -> Response:
@@ -210,29 +211,3 @@ def _url(here: Standing, endpoint: str, *, clear: bool = False, **values: Any) -
     found = {name: value for name, value in (kept | values).items() if value}
     found["organization_id"] = here.here.organization_id
     return url_for(endpoint, **found)
-
-
-def _cells_of(grid: Grid, *, may_change: bool) -> Any:
-    """A function that writes the cells of a row. Thousands of them are written, so this is no
-    template."""
-    end = "></td>" if may_change else " disabled></td>"
-    columns = [
-        (
-            column.code,
-            f'{escape(column.code)}" aria-labelledby="p',
-            f' r{number}"{end}',
-            f' r{number}" checked{end}',
-        )
-        for number, column in enumerate(grid.columns)
-    ]
-
-    def cells(row: Row, row_number: int) -> Markup:
-        held = row.holdings
-        begin = f'<td class="cell"><input type="checkbox" name="cell" value="{escape(row.prefix)}'
-        written = [
-            f"{begin}{value}{row_number}{ticked if code in held else open_}"
-            for code, value, open_, ticked in columns
-        ]
-        return Markup("".join(written))  # noqa: S704 - escaped
-
-    return cells

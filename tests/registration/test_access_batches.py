@@ -43,7 +43,8 @@ def change(role: str, *, who: str = TRADER, grants: bool = True, saw: int = 0) -
 
 def held(work: UnitOfWork, here: Organization) -> set[tuple[str, str]]:
     work.db.flush()
-    cells = organization_facts.cells_of(work, here)
+    people = work.db.scalars(select(Person.person_id))
+    cells = organization_facts.cells_of(work, here, *people)
     return {(cell.account.id, cell.role) for cell, state in cells.items() if state.is_held}
 
 

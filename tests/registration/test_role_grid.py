@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registration import role_grid
-from registration.access_changes import AccountKey, Cell, CellState, Change
+from registration.access_changes import AccountKey, Cell, Change
 from registration.delegation_facts import AccountKind
 from registration.role_grid import BadCell, Column, Grid, Holding, Row, Wanted
 
@@ -26,7 +26,7 @@ def row(person: str, name: str, **held: datetime) -> Row:
         AccountKey(AccountKind.PERSON, person),
         name,
         name.split()[-1].casefold(),
-        states={code: CellState(True, 1) for code in held},
+        versions=dict.fromkeys(held, 1),
         holdings={code: Holding(since, None, "P-9") for code, since in held.items()},
     )
 
