@@ -91,11 +91,14 @@ def planned(
 
 def attempt(work: UnitOfWork, actor: Actor, here: Organization, changes: Iterable[Change]) -> Trial:
     """What would come of the batch. Everything that this unit of work wrote is rolled back."""
-    asked = tuple(changes)
-    found, _ = planned(work, actor, here, asked)
-    if not found.is_possible or not (found.added or found.ended):
+    try:
+        request, found = _order(work, actor, here, changes, why="", is_attested=False)
+    except BatchNotPossible as refused:
+        work.db.rollback()
+        return Trial(refused.plan)
+    if not (found.added or found.ended):
+        work.db.rollback()
         return Trial(found)
-    request = order(work, actor, here, asked)
     pushes = requests.pushes_of(work, request)
     keys = [_key_of(push.account) for push in pushes if push.account]
     operations = [
@@ -132,6 +135,18 @@ def order(
     """Make the changes, all or none. Other changes of who may do what at this organization wait:
     an administrator whose appointment ends at the same moment is refused, if the end comes first.
     Raises BatchNotPossible."""
+    return _order(work, actor, here, changes, why=why, is_attested=is_attested)[0]
+
+
+def _order(
+    work: UnitOfWork,
+    actor: Actor,
+    here: Organization,
+    changes: Iterable[Change],
+    *,
+    why: str,
+    is_attested: bool,
+) -> tuple[Request, Plan]:
     lock_and_close(work, here)
     found, _ = planned(work, actor, here, changes)
     if not found.is_possible:
@@ -162,7 +177,7 @@ def order(
     told += [(holders[cell.account], roles[cell.role], True) for cell in found.added]
     if told:
         access_notices.tell(work, actor, here, entries[0], told)
-    return request
+    return request, found
 
 
 def _account_of(work: UnitOfWork, here: Organization, key: AccountKey, request: Request) -> Account:

@@ -8,16 +8,14 @@ from collections.abc import Iterable, Iterator
 
 from sqlalchemy import select
 
-from registration import notices
+from registration import accounts, notices
 from registration.delegation_facts import Actor, Tier
 from registration.models import (
     AccessRole,
     Account,
     Appointment,
     ContactAssignment,
-    Custody,
     History,
-    Machine,
     Organization,
     Person,
 )
@@ -56,8 +54,10 @@ def tell(
 def _of_accounts(
     work: UnitOfWork, changes: Iterable[tuple[Account, AccessRole, bool]]
 ) -> Iterator[tuple[Person, RoleChange]]:
-    for account, role, is_granted in changes:
-        person = account.person or _custodian(work, account)
+    told = list(changes)
+    custodians = accounts.custodians(work, {account for account, *_ in told})
+    for account, role, is_granted in told:
+        person = account.person or custodians[account.id]
         name = person.full_name if account.person else f"{account.username} ({person.full_name})"
         yield person, RoleChange(is_granted, role.name, role.name_fr, name)
 
@@ -97,12 +97,3 @@ def administrators(work: UnitOfWork, here: Organization) -> Iterable[Person]:
         )
         .order_by(Person.id)
     ).unique()
-
-
-def _custodian(work: UnitOfWork, account: Account) -> Person:
-    return work.db.scalars(
-        select(Person)
-        .join(Custody, Custody.person_id == Person.id)
-        .join(Machine, Machine.id == Custody.machine_id)
-        .where(Machine.account_id == account.id, Custody.held_at(work.now))
-    ).one()

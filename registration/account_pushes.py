@@ -7,15 +7,16 @@ state.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
 
-from registration import pushed_grants, requests
+from registration import accounts, pushed_grants, requests
 from registration.models import (
     Account,
-    Custody,
     Machine,
     MachineNetwork,
     Organization,
@@ -34,6 +35,16 @@ OPTIONAL = ("nickName", "phoneNumbers")
 KINDS = {"person": "personal", "machine": "machine", "email": "email"}
 
 
+@dataclass(frozen=True)
+class Known:
+    """What pushes of some accounts say besides the accounts themselves, by row: role groups, the
+    custodians and the networks of machines."""
+
+    grants: dict[int, list[Grant]]
+    custodians: dict[int, Person]
+    networks: dict[int, list[dict[str, str]]]
+
+
 class NoCustodian(RuntimeError):
     """A machine without a custodian cannot be pushed."""
 
@@ -46,14 +57,14 @@ def queue(work: UnitOfWork, account: Account, request: Request | None = None) ->
 
 
 def queue_all(
-    work: UnitOfWork, accounts: Iterable[Account], request: Request | None = None
+    work: UnitOfWork, changed: Iterable[Account], request: Request | None = None
 ) -> list[Push]:
     """Order it for each of these accounts, each once, in the order of their rows."""
-    ordered = sorted(set(accounts), key=lambda one: one.id)
+    ordered = sorted(set(changed), key=lambda one: one.id)
     pushes = _new(work, ordered, request, "put")
-    grants = pushed_grants.of_accounts(work, ordered)
+    known = known_of(work, ordered)
     for account, push in zip(ordered, pushes, strict=True):
-        push.body = user(work, account, request, sequence=push.id, grants=grants[account.id])
+        push.body = user(work, account, request, sequence=push.id, known=known)
     return pushes
 
 
@@ -63,11 +74,11 @@ def queue_end(work: UnitOfWork, account: Account, request: Request | None = None
 
 
 def _new(
-    work: UnitOfWork, accounts: list[Account], request: Request | None, operation: str
+    work: UnitOfWork, changed: list[Account], request: Request | None, operation: str
 ) -> list[Push]:
     """Locks in the order of the rows, so that two transactions never wait for each other."""
     work.db.flush()
-    rows = [account.id for account in accounts]
+    rows = [account.id for account in changed]
     locked = select(Account.id).where(Account.id.in_(rows)).order_by(Account.id).with_for_update()
     work.db.execute(locked)
     pushes = [Push(account_id=row, operation=operation) for row in rows]
@@ -116,20 +127,21 @@ def user(
     request: Request | None = None,
     *,
     sequence: int = 0,
-    grants: list[Grant] | None = None,
+    known: Known | None = None,
 ) -> dict[str, Any]:
-    """The account as it is now, with its ``grants`` if they were read with those of others. Raises
-    NoCustodian."""
-    holder = holder_of(work, account)
-    if grants is None:
-        grants = pushed_grants.of_accounts(work, [account])[account.id]
+    """The account as it is now, by what is ``known`` of it if that was read with those of others.
+    Raises NoCustodian."""
+    known = known or known_of(work, [account])
+    holder = account.person or known.custodians.get(account.id)
+    if holder is None:
+        raise NoCustodian(account.external_id)
     extension: dict[str, Any] = {
         "personId": holder.person_id,
         "accountKind": KINDS[account.kind],
-        "grants": grants,
+        "grants": known.grants[account.id],
     }
     if account.kind == "machine":
-        extension["registeredNetworks"] = _networks(work, account)
+        extension["registeredNetworks"] = known.networks.get(account.id, [])
     if account.only_organization_id is not None:
         only = work.db.get_one(Organization, account.only_organization_id)
         extension["secondAccount"] = {
@@ -153,7 +165,19 @@ def user(
 
 def holder_of(work: UnitOfWork, account: Account) -> Person:
     """The person, or the custodian of a machine. Raises NoCustodian."""
-    return account.person or _custodian(work, account)
+    holder = account.person or accounts.custodians(work, [account]).get(account.id)
+    if holder is None:
+        raise NoCustodian(account.external_id)
+    return holder
+
+
+def known_of(work: UnitOfWork, wanted: Sequence[Account]) -> Known:
+    """What is known of these accounts, in few statements however many they are."""
+    return Known(
+        pushed_grants.of_accounts(work, wanted),
+        accounts.custodians(work, wanted),
+        _networks(work, [one.id for one in wanted if one.kind == "machine"]),
+    )
 
 
 def _holder(person: Person) -> dict[str, Any]:
@@ -176,22 +200,14 @@ def _holder(person: Person) -> dict[str, Any]:
     return found
 
 
-def _custodian(work: UnitOfWork, account: Account) -> Person:
-    found = work.db.scalars(
-        select(Custody)
-        .join(Machine, Custody.machine_id == Machine.id)
-        .where(Machine.account_id == account.id, Custody.held_at(work.now))
-    ).one_or_none()
-    if found is None:
-        raise NoCustodian(account.external_id)
-    return found.person
-
-
-def _networks(work: UnitOfWork, account: Account) -> list[dict[str, str]]:
+def _networks(work: UnitOfWork, machines: list[int]) -> dict[int, list[dict[str, str]]]:
+    found: dict[int, list[dict[str, str]]] = defaultdict(list)
     query = (
-        select(MachineNetwork)
+        select(Machine.account_id, MachineNetwork.network, MachineNetwork.label)
         .join(Machine, MachineNetwork.machine_id == Machine.id)
-        .where(Machine.account_id == account.id, MachineNetwork.held_at(work.now))
+        .where(Machine.account_id.in_(machines), MachineNetwork.held_at(work.now))
         .order_by(MachineNetwork.id)
     )
-    return [{"value": row.network, "label": row.label} for row in work.db.scalars(query)]
+    for account, network, label in work.db.execute(query) if machines else ():
+        found[account].append({"value": network, "label": label})
+    return found

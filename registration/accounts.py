@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import func, or_, select
 
 from registration import history
-from registration.models import Account, Organization, Person, Request
+from registration.models import Account, Custody, Machine, Organization, Person, Request
 from registration.transaction import UnitOfWork
 
 #: Accounts that are read at a time when all are.
@@ -16,14 +18,32 @@ ORDERED, CREATED, ENDED = "account.ordered", "account.created", "account.ended"
 
 def of_person(work: UnitOfWork, person: Person) -> Account | None:
     """The personal account that acts for every organization, unless it has ended."""
-    return work.db.scalar(
-        select(Account).where(
-            Account.person_id == person.id,
-            Account.kind == "person",
-            Account.only_organization_id.is_(None),
-            Account.ended_at.is_(None),
-        )
+    return next(iter(of_persons(work, [person.id])), None)
+
+
+def of_persons(work: UnitOfWork, persons: Iterable[int]) -> list[Account]:
+    """Those of these persons (rows)."""
+    query = select(Account).where(
+        Account.person_id.in_(sorted(set(persons))),
+        Account.kind == "person",
+        Account.only_organization_id.is_(None),
+        Account.ended_at.is_(None),
     )
+    return list(work.db.scalars(query))
+
+
+def custodians(work: UnitOfWork, accounts: Iterable[Account]) -> dict[int, Person]:
+    """Of those accounts that are machines, by row: who has custody of the machine now."""
+    machines = [one.id for one in accounts if one.kind == "machine"]
+    if not machines:
+        return {}
+    query = (
+        select(Machine.account_id, Person)
+        .join(Custody, Custody.machine_id == Machine.id)
+        .join(Person, Custody.person_id == Person.id)
+        .where(Machine.account_id.in_(machines), Custody.held_at(work.now))
+    )
+    return dict(work.db.execute(query).all())
 
 
 def open_after(work: UnitOfWork, last: int) -> list[Account]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import select
+from sqlalchemy import select, union
 
 from registration import tasks
 from registration.delegation_facts import Tier
@@ -20,7 +20,6 @@ from registration.models import (
     Person,
 )
 from registration.transaction import UnitOfWork
-from service_base.subqueries import among
 
 KIND = "machine.custodian"
 
@@ -29,10 +28,13 @@ def check(work: UnitOfWork, here: Organization, people: Iterable[Person | None])
     """After what these people hold here has changed: a task for each machine of somebody who has
     lost the last of everything else; done for somebody who has something again."""
     work.db.flush()
-    for custody in _in_custody(work, here, {one.id for one in people if one is not None}):
-        if _has_more(work, here, custody.person):
-            clear(work, custody.machine)
-        else:
+    custodies = _in_custody(work, here, {one.id for one in people if one is not None})
+    with_more = _who_has_more(work, here, {one.person_id for one in custodies})
+    cleared = [one for one in custodies if one.person_id in with_more]
+    if cleared:
+        tasks.finish(work, *(_key(one.machine) for one in cleared))
+    for custody in custodies:
+        if custody.person_id not in with_more:
             _alarm(work, here, custody)
 
 
@@ -75,22 +77,23 @@ def _in_custody(work: UnitOfWork, here: Organization, people: set[int]) -> list[
     return list(work.db.scalars(query)) if people else []
 
 
-def _has_more(work: UnitOfWork, here: Organization, person: Person) -> bool:
-    """Whether he has an access role, a contact role or an office here."""
-    accounts = select(Account.id).where(Account.person_id == person.id)
-    queries = (
-        select(AccessAssignment.id).where(
+def _who_has_more(work: UnitOfWork, here: Organization, people: set[int]) -> set[int]:
+    """Who of these people (rows) has an access role, a contact role or an office here."""
+    if not people:
+        return set()
+    by_role = (
+        select(Account.person_id)
+        .join(AccessAssignment, AccessAssignment.account_id == Account.id)
+        .where(
             AccessAssignment.organization_id == here.id,
-            among(AccessAssignment.account_id, accounts),
+            Account.person_id.in_(people),
             AccessAssignment.held_at(work.now),
-        ),
-        *(
-            select(kind.id).where(
-                kind.organization_id == here.id,
-                kind.person_id == person.id,
-                kind.held_at(work.now),
-            )
-            for kind in (ContactAssignment, Appointment)
-        ),
+        )
     )
-    return any(work.db.scalars(query.limit(1)).first() is not None for query in queries)
+    otherwise = (
+        select(kind.person_id).where(
+            kind.organization_id == here.id, kind.person_id.in_(people), kind.held_at(work.now)
+        )
+        for kind in (ContactAssignment, Appointment)
+    )
+    return {one for one in work.db.scalars(union(by_role, *otherwise)) if one is not None}

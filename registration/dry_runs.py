@@ -15,6 +15,9 @@ from registration.transaction import UnitOfWork
 from registration_bridge.bridge_client import BridgeError, Result
 from registration_bridge.message_urns import REGISTRATION_USER
 
+#: Accounts that the gateway tries: it takes up to 25 ms for each, and a page waits for it.
+MOST = 20
+
 
 @dataclass(frozen=True)
 class DryRun:
@@ -24,6 +27,8 @@ class DryRun:
     effects: tuple[dict[str, Any], ...] = ()
     #: Why the gateway refuses accounts, in its own words.
     refusals: tuple[str, ...] = ()
+    #: How many more accounts the order has, which the gateway did not try.
+    untried: int = 0
     #: Why the gateway was not reached; empty if it was.
     unreachable: str = ""
     #: The Organization ID of one that the gateway gets first. What its grants would do is not
@@ -33,12 +38,13 @@ class DryRun:
 
 def of_request(work: UnitOfWork, request: Request) -> DryRun:
     """Roll back everything that this unit of work wrote, and ask the gateway what the pushes of the
-    request would do."""
+    request would do: the first MOST of them."""
     operations = [
         operation
         for push in requests.pushes_of(work, request)
         if push.account and (operation := _operation(push, push.account))
     ]
+    operations, untried = operations[:MOST], len(operations[MOST:])
     waiting = waiting_organization(work, request)
     work.db.rollback()
     if not operations:
@@ -51,6 +57,7 @@ def of_request(work: UnitOfWork, request: Request) -> DryRun:
     return DryRun(
         tuple(result.effects for result in results),
         tuple(result.detail for result in results if not result.is_done),
+        untried,
         new_organization=new,
     )
 

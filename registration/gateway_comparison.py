@@ -22,10 +22,9 @@ from registration import (
     accounts,
     history,
     organization_pushes,
-    pushed_grants,
     tasks,
 )
-from registration.account_pushes import NoCustodian
+from registration.account_pushes import Known, NoCustodian
 from registration.gateway_drift import (
     Drift,
     DriftKind,
@@ -35,7 +34,6 @@ from registration.gateway_drift import (
     organization_differences,
 )
 from registration.models import Account, Organization, Push, Schedule, Task
-from registration.pushed_grants import Grant
 from registration.transaction import Origin, Runtime, UnitOfWork
 from registration_bridge.bridge_client import BridgeError
 from service_base import logs
@@ -151,10 +149,8 @@ class _Part:
         """Compare these Users of the gateway; returns the accounts that they are."""
         known = _accounts_of(self._work, users)
         accounts_here = [account for account in known if account is not None]
-        moving, grants = (
-            self._moving(accounts_here),
-            pushed_grants.of_accounts(self._work, accounts_here),
-        )
+        moving = self._moving(accounts_here)
+        ours = account_pushes.known_of(self._work, accounts_here)
         for user, account in zip(users, known, strict=True):
             if account is None:
                 if not is_operator(user):
@@ -162,7 +158,7 @@ class _Part:
             elif account.id in moving:
                 self._found.skipped += 1
             else:
-                self._compare(user, account, grants[account.id])
+                self._compare(user, account, ours)
         return {account.id for account in accounts_here}
 
     def compare_missing(self, accounts: list[Account]) -> None:
@@ -197,12 +193,12 @@ class _Part:
         alive = (number for number, one in participants.items() if one.get("status") != "ended")
         self._found.drifts += extra_organizations(alive, known)
 
-    def _compare(self, user: dict[str, Any], account: Account, grants: list[Grant]) -> None:
+    def _compare(self, user: dict[str, Any], account: Account, known: Known) -> None:
         if account.ended_at is not None:
             self._differs([Drift(str(user["userName"]), DriftKind.OPEN)], account)
             return
         try:
-            ours = account_pushes.user(self._work, account, grants=grants)
+            ours = account_pushes.user(self._work, account, known=known)
         except NoCustodian:
             self._found.skipped += 1
             return

@@ -7,11 +7,12 @@ changed, removed or put between others is found by ``verify``.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from contextlib import closing
 from datetime import UTC
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from registration.models import Account, History, HistoryHead, Organization, Person, Request
 from registration.transaction import UnitOfWork
@@ -55,6 +56,47 @@ def record(
     if not is_one_of_many:
         work.db.flush()
     return entry
+
+
+class Line(NamedTuple):
+    """What entries that are written together do not share."""
+
+    person: Person | None
+    account: Account | None
+    before: dict[str, Any]
+
+
+def record_all(
+    work: UnitOfWork,
+    action: str,
+    lines: Iterable[Line],
+    *,
+    organization: Organization,
+    request: Request,
+    reason: str,
+) -> None:
+    """Add an entry for each line, in order, by one statement."""
+    shared = {
+        "at": work.now,
+        "actor": work.origin.actor,
+        "on_behalf_of": work.origin.on_behalf_of,
+        "action": action,
+        "organization_id": organization.id,
+        "request_id": request.id,
+        "after": {},
+        "reason": reason,
+    }
+    rows = [
+        shared
+        | {
+            "person_id": line.person.id if line.person else None,
+            "account_id": line.account.id if line.account else None,
+            "before": line.before,
+        }
+        for line in lines
+    ]
+    if rows:
+        work.db.execute(insert(History), rows)
 
 
 def seal_pending(work: UnitOfWork) -> int:

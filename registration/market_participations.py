@@ -180,8 +180,7 @@ def confirm_step(
 
 def drop_steps(work: UnitOfWork, row: Participation) -> None:
     """Close the open tasks of a participation that has ended."""
-    for step in Step:
-        tasks.finish(work, key_of(row, step))
+    tasks.finish(work, *(key_of(row, step) for step in Step))
 
 
 def key_of(row: Participation, kind: str) -> str:

@@ -202,7 +202,7 @@ def _write(
         _person_id(work, here, one, why) if one.outcome is not Outcome.REFUSED else ""
         for one in results
     )
-    known, cells = frozenset(roles(work)), cells_of(work, here)
+    known, cells = frozenset(roles(work)), cells_of(work, here, *filter(None, people))
     pairs = [
         _with_roles(one, person, known, cells) for one, person in zip(results, people, strict=True)
     ]

@@ -6,22 +6,22 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import Select, or_, select
 
 from registration.models import (
     AccessAssignment,
+    AccessRole,
     Account,
     Appointment,
     ContactAssignment,
     ContactRole,
-    Held,
+    Organization,
 )
 from registration.transaction import UnitOfWork
 
 Grant = dict[str, str]
-#: What gives role groups, the Organization ID, and the role groups.
-Source = tuple[Held, str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,10 @@ class Term:
         ends = [one for one in (self.until, other.until) if one is not None]
         until = max(ends) if len(ends) == 2 else None
         return Term(min(self.since, other.since), until, self.given_by)
+
+
+#: For how long something is held, the Organization ID, and the role groups that it gives.
+Source = tuple[Term, str, list[str]]
 
 
 def of_accounts(work: UnitOfWork, accounts: Iterable[Account]) -> dict[int, list[Grant]]:
@@ -59,40 +63,59 @@ def _by(found: Iterable[tuple[int | None, Source]]) -> dict[int | None, list[Sou
 
 
 def _access(work: UnitOfWork, accounts: list[int]) -> Iterator[tuple[int, Source]]:
-    query = select(AccessAssignment).where(
-        AccessAssignment.account_id.in_(accounts), _not_over(AccessAssignment, work.now)
+    query = (
+        _held(AccessAssignment, AccessAssignment.account_id, work.now)
+        .add_columns(AccessRole.role_groups)
+        .join(AccessRole, AccessAssignment.access_role_id == AccessRole.id)
+        .where(AccessAssignment.account_id.in_(accounts))
     )
-    for access in work.db.scalars(query.order_by(AccessAssignment.id)):
-        number, groups = access.organization.organization_id, access.access_role.role_groups
-        yield access.account_id, (access, number, groups)
+    for account, number, *term, groups in work.db.execute(query):
+        yield account, (Term(*term), number, groups)
 
 
 def _of_persons(work: UnitOfWork, persons: list[int]) -> Iterator[tuple[int | None, Source]]:
     if not persons:
         return
-    contacts = select(ContactAssignment).where(
-        ContactAssignment.person_id.in_(persons), _not_over(ContactAssignment, work.now)
+    contacts = (
+        _held(ContactAssignment, ContactAssignment.person_id, work.now)
+        .add_columns(ContactRole.role_groups)
+        .join(ContactRole, ContactAssignment.contact_role_id == ContactRole.id)
+        .where(ContactAssignment.person_id.in_(persons))
     )
-    for contact in work.db.scalars(contacts.order_by(ContactAssignment.id)):
-        number, groups = contact.organization.organization_id, contact.contact_role.role_groups
-        yield contact.person_id, (contact, number, groups)
-    offices = select(Appointment).where(
-        Appointment.person_id.in_(persons), _not_over(Appointment, work.now)
+    for person, number, *term, groups in work.db.execute(contacts):
+        yield person, (Term(*term), number, groups)
+    offices = (
+        _held(Appointment, Appointment.person_id, work.now)
+        .add_columns(Appointment.office)
+        .where(Appointment.person_id.in_(persons))
     )
     given = select(ContactRole.office, ContactRole.role_groups).where(
         ContactRole.office.is_not(None)
     )
     groups_of = dict(work.db.execute(given).all())
-    for office in work.db.scalars(offices.order_by(Appointment.id)):
-        groups = groups_of.get(office.office, [])
-        yield office.person_id, (office, office.organization.organization_id, groups)
+    for person, number, *term, office in work.db.execute(offices):
+        yield person, (Term(*term), number, groups_of.get(office, []))
+
+
+def _held(
+    kind: type[AccessAssignment | ContactAssignment | Appointment], holder: Any, at: datetime
+) -> Select[*tuple[Any, ...]]:
+    """What is not over at this moment, in its order: the holder, the Organization ID, and the
+    values of a term."""
+    return (
+        select(
+            holder, Organization.organization_id, kind.valid_from, kind.valid_until, kind.given_by
+        )
+        .join(Organization, kind.organization_id == Organization.id)
+        .where(or_(kind.valid_until.is_(None), kind.valid_until > at))
+        .order_by(kind.id)
+    )
 
 
 def _grants(work: UnitOfWork, sources: Iterable[Source]) -> list[Grant]:
     found: dict[tuple[str, str], Term] = {}
-    for row, number, groups in sources:
+    for term, number, groups in sources:
         for group in groups:
-            term = Term(row.valid_from, row.valid_until, row.given_by)
             known = found.get((group, number))
             found[group, number] = known.wider(term) if known else term
     return [
@@ -113,7 +136,3 @@ def _limits(work: UnitOfWork, term: Term) -> Grant:
     if term.until is not None:
         limits["validUntil"] = term.until.isoformat()
     return limits
-
-
-def _not_over(held: type[Held], at: datetime) -> ColumnElement[bool]:
-    return or_(held.valid_until.is_(None), held.valid_until > at)

@@ -43,13 +43,13 @@ def create(
     return task
 
 
-def finish(work: UnitOfWork, key: str) -> bool:
-    """Close the open task with this key; returns whether there was one."""
-    task = _open(work, key)
-    if task is None:
-        return False
-    task.done_at, task.done_by = work.now, work.origin.actor
-    return True
+def finish(work: UnitOfWork, *keys: str) -> bool:
+    """Close the open tasks with these keys; returns whether there was one."""
+    query = select(Task).where(Task.key.in_(keys), Task.done_at.is_(None)).order_by(Task.id)
+    found = work.db.scalars(query).all()
+    for task in found:
+        task.done_at, task.done_by = work.now, work.origin.actor
+    return bool(found)
 
 
 def _open(work: UnitOfWork, key: str) -> Task | None:

@@ -144,7 +144,22 @@ def effects_of(tried: DryRun) -> list[str]:
     """What the gateway named when it tried, or that it did not answer."""
     if tried.unreachable:
         return [_unreachable()]
-    return [*_first(tried.new_organization), *_named(tried.effects)]
+    return [*_first(tried.new_organization), *_some(tried), *_named(tried.effects)]
+
+
+def _some(tried: DryRun) -> list[str]:
+    """That many accounts change, and the gateway tried some."""
+    if not tried.untried:
+        return []
+    some = len(tried.effects)
+    return [
+        gettext(
+            "The gateway tried the change for the first %(some)s of %(all)s accounts. The effects "
+            "that follow are those of these accounts.",
+            all=some + tried.untried,
+            some=some,
+        )
+    ]
 
 
 def refusals_of(tried: DryRun) -> list[str]:

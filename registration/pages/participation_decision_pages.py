@@ -12,7 +12,6 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from registration import (
     current,
-    dry_runs,
     market_participations,
     participation_decisions,
     participation_end,
@@ -33,7 +32,7 @@ from registration.pages.participation_pages import (
     state_text,
 )
 from registration.pages.standing import NotAllowed, NotHere, Standing
-from registration.participation_end import Ending
+from registration.participation_end import Trial
 from registration.participation_refusals import ParticipationNotFound, ReasonMissing
 from service_base.refusals import Conflict
 
@@ -218,22 +217,17 @@ def _tasks(here: Standing, found: Progress, known: dict[str, str]) -> list[Task]
 
 def _end_page(here: Standing, found: Progress, error: str) -> BaseResponse:
     row, work = found.row, current.work()
-    gone = participation_end.ending(work, here.here, row)
-    effects = _effects(gone)
     name, version, number = name_of(row.market), row.version, row.id
     with answers(here):
-        order = participation_end.end(
-            work, here.actor, here.here, number, version, words("why", MAX_WHY) or "-"
-        )
-    tried = dry_runs.of_request(work, order)
-    obstacles = change_lines.refusals_of(tried)
+        trial = participation_end.attempt(work, here.actor, here.here, number, version)
+    obstacles = change_lines.refusals_of(trial.tried)
     body = render_template(
         "end_participation.html",
         organization=here.here,
         name=name,
         version=version,
         obstacles=obstacles,
-        effects=[*effects, *change_lines.effects_of(tried)],
+        effects=[*_effects(trial), *change_lines.effects_of(trial.tried)],
         confirm_url=participation_url("pages.confirm_participation_end", here, number),
         back=participation_url("pages.participation", here, number),
         list_url=list_url(here),
@@ -242,12 +236,12 @@ def _end_page(here: Standing, found: Progress, error: str) -> BaseResponse:
     return Response(body, status=400 if error else 409 if obstacles else 200)
 
 
-def _effects(gone: Ending) -> list[str]:
-    access, contacts = len(gone.access), len(gone.contacts)
+def _effects(trial: Trial) -> list[str]:
+    access, contacts = trial.access, trial.contacts
     found = [gettext("The roles of this participation can no longer be given.")]
     if access:
         found.append(ngettext("%(num)s access role ends.", "%(num)s access roles end.", access))
-    if any(one.account.kind == "machine" for one in gone.access):
+    if trial.has_machines:
         found.append(gettext("Programs in production that use these roles may stop."))
     if contacts:
         found.append(ngettext("%(num)s contact role ends.", "%(num)s contact roles end.", contacts))

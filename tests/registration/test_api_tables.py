@@ -1,5 +1,6 @@
 """Tables over every route of the interface for programs: what a body may not contain, and rows of
-another organization in queries and bodies. The addresses are ``test_route_matrix``'s."""
+another organization in queries and bodies; the latter also for pages. The addresses are
+``test_route_matrix``'s."""
 
 from __future__ import annotations
 
@@ -7,15 +8,16 @@ import copy
 import re
 from collections.abc import Callable, Iterator
 from html import unescape
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote_plus
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.test import TestResponse
 
 from registration.api import openapi
-from tests.registration.route_table import FORMS, NEWCOMER, QUERIES, TIERS, Row
+from tests.registration.route_table import FORMS, INFORMATION, NEWCOMER, QUERIES, TIERS, Row
 from tests.registration.test_api import refusal
 from tests.registration.test_pages import BASE
 from tests.registration.test_route_matrix import GATED, SMUGGLED, Neighbours, build, own, said
@@ -204,29 +206,97 @@ def sent(
     return program.post(path, json=body, base_url=BASE)
 
 
-#: The same of pages: what a query or form has, with a foreign row in the place of {}.
-ON_PAGES = [
-    ("GET pages.copy_roles", "of", "{}", "200001"),
-    ("GET pages.machines", "id", "{}", "API Prairie Wind"),
-    ("GET pages.roles", "id", "{}", "200001"),
-    ("GET pages.history", "person", "{}", "200001"),
-    ("GET pages.export_history", "person", "{}", "200001"),
-    ("POST pages.review", "cell", "machine|{}|robot", "API Prairie Wind"),
-    ("GET pages.review", "change", "+machine|{}|robot=0", "API Prairie Wind"),
-    ("POST pages.confirm", "change", "+machine|{}|robot=0", "API Prairie Wind"),
-    ("POST pages.review_contacts", "holding", "desk|section|{}", "2"),
-    ("GET pages.review_contacts", "change", "+desk|section|{}", "2"),
-    ("POST pages.confirm_contacts", "change", "+desk|section|{}", "2"),
-    ("POST pages.confirm_contacts", "change", "+{}|person|100009", "zebra"),
-]
+#: The same of pages: each field of a query or form that may name a row, with the texts that have a
+#: foreign row in the place of {}. None where it names what belongs to no organization, or cells
+#: that another field of the form names.
+ON_PAGES: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {
+    ("GET pages.copy_roles", "of"): (("{}", "200001"),),
+    ("GET pages.machines", "id"): (("{}", "API Prairie Wind"),),
+    ("GET pages.export_machines", "id"): (("{}", "API Prairie Wind"),),
+    ("GET pages.history", "person"): (("{}", "200001"),),
+    ("GET pages.export_history", "person"): (("{}", "200001"),),
+    ("POST pages.review", "cell"): (("machine|{}|robot", "API Prairie Wind"),),
+    ("POST pages.review", "seen"): (),
+    ("GET pages.review", "change"): (("+machine|{}|robot=0", "API Prairie Wind"),),
+    ("POST pages.confirm", "change"): (("+machine|{}|robot=0", "API Prairie Wind"),),
+    ("POST pages.review_contacts", "holding"): (("desk|section|{}", "2"),),
+    ("POST pages.review_contacts", "seen"): (("desk|section|{}", "2"),),
+    ("GET pages.review_contacts", "change"): (("+desk|section|{}", "2"),),
+    ("POST pages.confirm_contacts", "change"): (
+        ("+desk|section|{}", "2"), ("+{}|person|100009", "zebra"),
+    ),
+    ("GET pages.roles", "role"): (),
+    ("GET pages.export_roles", "role"): (),
+    ("GET pages.request_access", "role"): (),
+    ("POST pages.ask_access", "role"): (),
+    ("POST pages.confirm_import", "seen"): (),
+    ("POST pages.confirm_leaver", "seen"): (),
+    ("GET pages.leaver", "successor"): (),
+    ("POST pages.confirm_leaver", "successor"): (),
+} | {
+    (f"GET pages.{one}", "person_id"): ()
+    for one in ("find", "find_representative", "find_person", "find_contact", "find_custodian",
+                "find_successor")
+}  # fmt: skip
+#: Fields of pages that name no row: choices, days, numbers, versions, words, and the values of
+#: persons and sections.
+WORDS = FREE | INFORMATION.keys() | {
+    "action", "after", "at", "attested", "before", "close", "csrf_token", "decision",
+    "description", "email", "file", "format", "from", "heading", "kind", "letter", "networks",
+    "office", "order", "phone", "reason", "revision", "revoke_all", "since", "sort", "step",
+    "text", "then", "until",
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(("route", "name", "text", "foreign"), ON_PAGES)
+class Noting(ImmutableMultiDict[str, str]):
+    """A query or form that notes which fields a view looks for."""
+
+    looked_for: ClassVar[set[str]] = set()
+
+    def get(self, key: str, *more: Any, **options: Any) -> Any:
+        self.looked_for.add(key)
+        return super().get(key, *more, **options)
+
+    def getlist(self, key: str, *more: Any, **options: Any) -> Any:
+        self.looked_for.add(key)
+        return super().getlist(key, *more, **options)
+
+    def __getitem__(self, key: str) -> str:
+        self.looked_for.add(key)
+        return super().__getitem__(key)
+
+    def __contains__(self, key: object) -> bool:
+        self.looked_for.add(str(key))
+        return super().__contains__(key)
+
+
+def test_every_field_of_a_page_that_may_name_a_row_is_in_the_table(build: Build) -> None:
+    """A view of the URL map that reads another field needs a row, or a word in WORDS."""
+    site = build()
+
+    class NotingRequest(site.app.request_class):  # type: ignore[misc, name-defined]
+        parameter_storage_class = Noting
+
+    site.app.request_class = NotingRequest
+    read: set[tuple[str, str]] = set()
+    # What only shows comes first, so that nothing has ended when it is asked for.
+    pages = {(one.method, one.endpoint): one for one in GATED if not one.is_api}
+    for _, row in sorted(pages.items()):
+        Noting.looked_for.clear()
+        site.answer(site.visitor(allowed(row)), row, own(row))
+        read |= {(f"{row.method} {row.endpoint}", name) for name in Noting.looked_for - WORDS}
+    assert read == set(ON_PAGES)
+
+
+@pytest.mark.parametrize(
+    ("route", "name", "text", "foreign"),
+    [(*place, *one) for place, found in ON_PAGES.items() for one in found],
+)
 def test_tm07_a_foreign_row_in_a_form_is_answered_as_an_unknown_one(
     build: Build, route: str, name: str, text: str, foreign: str
 ) -> None:
     """TM-07: the siblings on pages, for each tier that may open them."""
-    (row,) = [one for one in GATED if str(one) == route]
+    row = next(one for one in GATED if f"{one.method} {one.endpoint}" == route)
     site = build()
     before = site.snapshot()
     for tier in (one for one in TIERS[1:-1] if row.answers[one] == "yes"):
