@@ -230,6 +230,7 @@ ON_PAGES: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {
     ("GET pages.request_access", "role"): (),
     ("POST pages.ask_access", "role"): (),
     ("POST pages.confirm_import", "seen"): (),
+    ("POST pages.register_person", "seen"): (),
     ("POST pages.confirm_leaver", "seen"): (),
     ("GET pages.leaver", "successor"): (),
     ("POST pages.confirm_leaver", "successor"): (),
