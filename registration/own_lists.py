@@ -7,7 +7,16 @@ from collections.abc import Iterable
 from sqlalchemy import and_, or_, select
 
 from registration.delegation_facts import Tier
-from registration.models import AccessAssignment, AccessRole, Account, Organization, Person, Task
+from registration.models import (
+    AccessAssignment,
+    AccessRole,
+    Account,
+    ContactRole,
+    Market,
+    Organization,
+    Person,
+    Task,
+)
 from registration.transaction import UnitOfWork
 
 #: Tasks on the home page.
@@ -53,6 +62,18 @@ def organizations(work: UnitOfWork, ids: Iterable[str]) -> list[Organization]:
 def access_roles(work: UnitOfWork, codes: Iterable[str]) -> list[AccessRole]:
     """The access roles with these codes."""
     query = select(AccessRole).where(AccessRole.code.in_(sorted(set(codes))))
+    return list(work.db.scalars(query))
+
+
+def contact_roles(work: UnitOfWork, codes: Iterable[str]) -> list[ContactRole]:
+    """The contact roles with these codes."""
+    query = select(ContactRole).where(ContactRole.code.in_(sorted(set(codes))))
+    return list(work.db.scalars(query))
+
+
+def markets(work: UnitOfWork, codes: Iterable[str]) -> list[Market]:
+    """The markets with these codes."""
+    query = select(Market).where(Market.code.in_(sorted(set(codes))))
     return list(work.db.scalars(query))
 
 

@@ -29,6 +29,7 @@ from registration.market_participations import (
     WITHDRAWN,
 )
 from registration.pages import downloads, query_days, standing
+from registration.pages.history_names import Names
 from registration.pages.standing import Standing
 from registration.participation_end import ENDED as PARTICIPATION_ENDED
 from registration.persons import CHANGED, REGISTERED
@@ -111,12 +112,6 @@ ACTIONS = complete(
         people_imports.IMPORTED: _("People imported from a file"),
     },
 )
-#: By their names in an entry.
-COUNTS = {
-    "lines": _("lines: %(count)s"),
-    "registered": _("new persons: %(count)s"),
-    "granted": _("roles granted: %(count)s"),
-}
 #: The filter offers what an organization's history has.
 OFFERED = (
     GRANTED, REVOKED, LEFT, ACCESS_ROLE, ADDED, REMOVED, CONTACT_ROLE, MADE, ENDED, APPOINTMENT,
@@ -143,7 +138,7 @@ def show(organization_id: str) -> str:
         organization=here.here,
         entries=entries,
         action_text=ACTIONS.of,
-        values=_values,
+        named=Names(entries),
         actions=[("", gettext("All"))] + [(name, ACTIONS.of(name)) for name in OFFERED],
         asked=asked,
         since=request.args.get("since", "") if asked.since else "",
@@ -186,14 +181,3 @@ def record(entry: Entry) -> dict[str, Any]:
     """An entry for downloads and programs."""
     found = {name: getattr(entry, name) for name in COLUMNS}
     return found | {"at": entry.at.isoformat()}
-
-
-def _values(data: dict[str, Any]) -> str:
-    """The values of an entry, as text; of its counts those that have a text."""
-    found = []
-    for name, value in data.items():
-        if isinstance(value, str) and value:
-            found.append(value)
-        elif isinstance(value, int) and name in COUNTS:
-            found.append(str(COUNTS[name] % {"count": value}))
-    return ", ".join(found)

@@ -140,6 +140,7 @@ def test_ar01_to_ar09_a_role_is_ticked_reviewed_and_confirmed(site: Site) -> Non
     assert ticked(listed) == [BIDS]
     history = browser.get(f"{HERE}/history", base_url=BASE).text
     assert "Access role granted" in history
+    assert "<td>Bids</td>" in history
     assert "New desk" in history
 
 
