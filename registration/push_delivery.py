@@ -28,7 +28,7 @@ from registration.models import Account, Push, Request
 from registration.ports import Bridge
 from registration.transaction import Runtime, UnitOfWork
 from registration_bridge.bridge_client import BridgeError
-from service_base import logs
+from service_base import logs, tracing
 
 log = logs.Logger("registration.pushes")
 LEASE_SECONDS = 180
@@ -50,16 +50,28 @@ def deliver_due(runtime: Runtime, *, limit: int = 50) -> int:
         if sent is None:
             break
         tried += 1
-        push_id, attempt, operation = sent
-        outcome = _send(runtime, operation)
-        with runtime.work() as work:
-            _record(work, push_id, attempt, outcome)
+        about = {"message.attempt": sent.attempt}
+        with tracing.working("push", sent.traceparent, about):
+            outcome = _send(runtime, sent.operation)
+            if outcome.status is None or outcome.status >= 400:
+                tracing.failed(str(outcome.status or "no answer"))
+            with runtime.work() as work:
+                _record(work, sent.push_id, sent.attempt, outcome)
     return tried
 
 
-def _claim(work: UnitOfWork) -> tuple[int, int, dict[str, Any]] | None:
-    """Lease the next push that waits for no earlier one: its id, the number of the attempt and the
-    operation."""
+@dataclass(frozen=True)
+class Claimed:
+    """A push that this worker has leased, and the request that ordered it."""
+
+    push_id: int
+    attempt: int
+    operation: dict[str, Any]
+    traceparent: str | None
+
+
+def _claim(work: UnitOfWork) -> Claimed | None:
+    """Lease the next push that waits for no earlier one."""
     earlier = aliased(Push)
     due = (
         Push.state == "queued",
@@ -99,7 +111,7 @@ def _claim(work: UnitOfWork) -> tuple[int, int, dict[str, Any]] | None:
         )
         if leased.rowcount == 1:  # type: ignore[attr-defined]
             push = work.db.get_one(Push, push_id, populate_existing=True)
-            return push.id, push.attempts, _operation(work, push)
+            return Claimed(push.id, push.attempts, _operation(work, push), push.traceparent)
     return None
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from registration.models import Counter, Organization, Person, Push, Request
 from registration.transaction import UnitOfWork
+from service_base import request_ids
 from service_base.database import insert_if_missing
 
 #: Requests on a page.
@@ -50,6 +51,7 @@ def add_pushes(work: UnitOfWork, pushes: Iterable[Push], request: Request | None
         push.request_id = request.id if request else None
         push.body, push.state = {}, "queued"
         push.next_attempt_at = push.created_at = work.now
+        push.traceparent = request_ids.traceparent()
         work.db.add(push)
         if request is not None:
             request.state, request.closed_at = "open", None

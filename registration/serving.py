@@ -35,6 +35,8 @@ class Options:
     port: int
     workers: int
     threads: int
+    #: Seconds to finish running requests when it is stopped.
+    stop_seconds: int
     metrics_host: str = "127.0.0.1"
     #: 0: no metrics.
     metrics_port: int = 0
@@ -70,6 +72,7 @@ def _server(options: Options, log_level: str) -> Any:
         backlog=CONNECTIONS * 2,
         backpressure=CONNECTIONS,
         respawn_failed_workers=True,
+        workers_kill_timeout=options.stop_seconds,
         log_access=False,
         log_level=LogLevels(log_level.lower()),
         log_dictconfig=logs.OF_SERVER,

@@ -23,6 +23,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
 from registration_bridge.message_urns import BULK, EFFECTS
+from service_base import tracing
 
 PAGE = 1000
 ASSERTION_SECONDS = 60
@@ -160,9 +161,12 @@ class BridgeClient:
             if not self._session.token:
                 # When it expires, the session fetches another one.
                 self._session.fetch_token()
+            # The gateway continues the trace of a client that it trusts with it.
+            trace = {"traceparent": parent} if (parent := tracing.outgoing()) else {}
             answer = self._session.request(
-                method, self._issuer + path, timeout=TIMEOUT, allow_redirects=False, **more
-            )
+                method, self._issuer + path, timeout=TIMEOUT, allow_redirects=False,
+                headers=trace, **more,
+            )  # fmt: skip
         except requests.RequestException as error:
             raise BridgeError(f"{self._issuer} does not answer: {error}") from error
         except OAuthError as error:

@@ -202,6 +202,16 @@ def working(
             _close(ids)
 
 
+def outgoing() -> str | None:
+    """The ``traceparent`` of a request to another server: its parent is the open span of this
+    thread, or the request that it works for."""
+    ids = request_ids.current()
+    if ids is None or ids.span is None:
+        return request_ids.traceparent()
+    found = ids.span.get_span_context()
+    return f"00-{found.trace_id:032x}-{found.span_id:016x}-{int(found.trace_flags):02x}"
+
+
 def failed(reason: str) -> None:
     """What this thread does has failed."""
     ids = request_ids.current()

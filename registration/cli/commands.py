@@ -171,6 +171,13 @@ def demo(accounts: IO[str]) -> None:
     type=click.IntRange(1, 256),
     help="Threads per process.",
 )
+@click.option(
+    "--stop-seconds",
+    default=10,
+    show_default=True,
+    type=click.IntRange(1, 3600),
+    help="Seconds to wait for running requests before stopping.",
+)
 @click.option("--metrics-host", default="127.0.0.1", show_default=True)
 @click.option(
     "--metrics-port",
@@ -179,14 +186,22 @@ def demo(accounts: IO[str]) -> None:
     help="Port for Prometheus: GET /metrics.  [default: none]",
 )
 def serve(
-    host: str, port: int, workers: int, threads: int, metrics_host: str, metrics_port: int
+    host: str,
+    port: int,
+    workers: int,
+    threads: int,
+    stop_seconds: int,
+    metrics_host: str,
+    metrics_port: int,
 ) -> None:
     """Start the pages and the interface for programs."""
     from registration import serving
 
     with opened() as runtime:
         level = runtime.settings.log_level
-    options = serving.Options(host, port, workers, threads, metrics_host, metrics_port)
+    options = serving.Options(
+        host, port, workers, threads, stop_seconds, metrics_host, metrics_port
+    )
     serving.serve(options, level)
 
 

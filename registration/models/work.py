@@ -97,6 +97,8 @@ class Push(Base):
     last_error: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime]
     done_at: Mapped[datetime | None]
+    #: The request to an application that ordered it (W3C Trace Context).
+    traceparent: Mapped[str | None] = mapped_column(String(55))
 
     account: Mapped[Account | None] = relationship()
     organization: Mapped[Organization | None] = relationship()

@@ -106,6 +106,17 @@ def test_n84_a_span_has_no_text_no_name_no_address_and_no_value(
     assert not [value for value in secrets | shown if value in whole]
 
 
+def test_another_server_is_asked_as_a_child_of_the_open_span(traced: InMemorySpanExporter) -> None:
+    """And of the request, where nothing is recorded."""
+    with tracing.working("push", SENT) as ids:
+        found = ids.span.get_span_context()
+        assert tracing.outgoing() == f"00-{TRACE}-{found.span_id:016x}-01"
+    assert [f"{span.parent.span_id:016x}" for span in traced.get_finished_spans()] == [SPAN]
+    with request_ids.used(request_ids.of_work(SENT)):
+        assert tracing.outgoing() == SENT
+    assert tracing.outgoing() is None
+
+
 @pytest.mark.parametrize("is_sampled", [True, False])
 def test_a_trusted_proxy_decides_whether_a_request_is_recorded(
     world: World, traced: InMemorySpanExporter, is_sampled: bool

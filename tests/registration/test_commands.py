@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import func, select
 
-from registration import catalogue, catalogue_tables, history, notice_delivery
+from registration import catalogue, catalogue_tables, history, notice_delivery, serving
 from registration.cli import gateway_commands, main
 from registration.models import AccessRole, ContactRole, History, Market, Notice
 from registration.transaction import Runtime, UnitOfWork
@@ -165,3 +165,17 @@ def test_pr07_the_command_shows_what_differs(
     bridge.is_away = True
     found = call()
     assert (found.exit_code, found.output) == (1, "Error: the gateway: no answer\n")
+
+
+def test_running_requests_have_seconds_to_finish(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that does not end in this time after SIGTERM is killed."""
+    told = []
+    monkeypatch.setattr(serving, "serve", lambda options, level: told.append((options, level)))
+    environ = {"REGISTRATION_SECRET_KEY": SECRET}
+    assert CliRunner(env=environ).invoke(main, ["serve", "--stop-seconds", "0"]).exit_code == 2
+    with monkeypatch.context() as patched:
+        patched.setattr("registration.schema.SCHEMA.require", lambda _engine: None)
+        done = CliRunner(env=environ).invoke(main, ["serve", "--stop-seconds", "3"])
+    assert done.exit_code == 0, done.output
+    ((options, level),) = told
+    assert serving._server(options, level).workers_kill_timeout == 3

@@ -29,6 +29,7 @@ from registration.transaction import Origin, Runtime, UnitOfWork
 from registration.work_refusals import ChangedMeanwhile
 from registration_bridge.bridge_client import Result
 from registration_bridge.message_urns import REGISTRATION_USER
+from service_base import request_ids, tracing
 from tests.registration.fake_bridge import FakeBridge
 
 
@@ -302,3 +303,32 @@ def test_a_change_of_the_past_is_found(runtime: Runtime, statement: str, broken:
         connection.exec_driver_sql(statement)
     with runtime.work() as work:
         assert history.verify(work) == broken
+
+
+def test_a_push_carries_the_trace_of_the_request_that_ordered_it(
+    runtime: Runtime, bridge: FakeBridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every attempt, from another process too: a row has it. A push that no request ordered has
+    none."""
+    told: list[str | None] = []
+    bulk = bridge.bulk
+
+    def noting(operations: list[dict[str, Any]]) -> list[Result]:
+        told.append(tracing.outgoing())
+        return bulk(operations)
+
+    monkeypatch.setattr(bridge, "bulk", noting)
+    ids = request_ids.of_request(None)
+    with request_ids.used(ids):
+        ordered(runtime)
+    bridge.is_away = True
+    bridge.find = lambda *_: None  # type: ignore[method-assign]
+    push_delivery.deliver_due(runtime)
+    bridge.is_away = False
+    runtime.ports.clock.advance(60)  # type: ignore[attr-defined]
+    push_delivery.deliver_due(runtime)
+    assert told == [ids.traceparent] * 2
+    with runtime.work() as work:
+        account_pushes.queue(work, work.db.scalars(select(Account)).one())
+    push_delivery.deliver_due(runtime)
+    assert told[2:] == [None]

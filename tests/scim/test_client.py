@@ -17,6 +17,7 @@ from idp.cli.main import main
 from idp.credentials.assertions import public_key
 from registration_bridge import bridge_client
 from registration_bridge.bridge_client import BridgeClient, BridgeError, Result
+from service_base import request_ids
 from tests.scim.pusher import user
 from tests.world import World
 
@@ -56,8 +57,10 @@ class Canned(BaseAdapter):
     def __init__(self, status: int | None, body: bytes = b"") -> None:
         super().__init__()
         self._status, self._body = status, body
+        self.asked: list[requests.PreparedRequest] = []
 
     def send(self, request: requests.PreparedRequest, *_: Any, **_more: Any) -> requests.Response:
+        self.asked.append(request)
         if self._status is None:
             raise requests.ConnectionError("refused")
         made = requests.Response()
@@ -168,6 +171,19 @@ def test_pr06_an_answer_without_a_result_is_an_error(
         with pytest.raises(BridgeError, match=detail) as told:
             client.bulk([])
     assert told.value.status == status
+
+
+def test_a_push_has_the_trace_of_what_it_is_for() -> None:
+    """W3C Trace Context. Without a request there is no header."""
+    adapter = Canned(200, b"{}")
+    sent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    with BridgeClient("https://gateway.test", "registration", "secret") as client:
+        client._session.token = {"access_token": "a", "token_type": "Bearer"}
+        client._session.mount("https://", adapter)
+        with request_ids.used(request_ids.of_work(sent)):
+            client.bulk([])
+        client.bulk([])
+    assert [one.headers.get("traceparent") for one in adapter.asked] == [sent, None]
 
 
 @pytest.mark.parametrize(("status", "is_done"), [(201, True), (299, True), (300, False)])
