@@ -63,6 +63,17 @@ def form_config(cookie: str, *, is_https: bool, seconds: int) -> dict[str, Any]:
     }
 
 
+def form_keys(keys: list[str]) -> dict[str, Any]:
+    """The configuration of what signs the cookie and the token of forms: the first of these keys.
+    All of them verify, so that a form outlives a change of the key."""
+    return {
+        "SECRET_KEY": keys[0],
+        "SECRET_KEY_FALLBACKS": keys[1:],
+        # Of a list, the last one signs.
+        "WTF_CSRF_SECRET_KEY": keys[::-1],
+    }
+
+
 def install(app: Flask, frame: Frame) -> None:
     """Templates and static files of this package after those of the application, which has
     ``static_folder=None``; the brand; what the layout needs. Flask-Babel and Flask-WTF are the

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, scoped_session
 from werkzeug.routing import MapAdapter
 
 from hosted_pages import languages
-from hosted_pages.frame import form_config
+from hosted_pages.frame import form_config, form_keys
 from idp import current, foundation, models
 from idp.credentials.hashing import HashingLimiter, PasswordHasher
 from idp.db import engine_options, prepare_engine
@@ -107,8 +107,7 @@ def create_app(
     app.extensions["runtime"] = runtime
     app.extensions["hasher"] = PasswordHasher(settings, hashing)
     logs.configure(settings.log_level)
-    cookie_keys = runtime.vault.cookie_keys
-    app.secret_key, app.config["SECRET_KEY_FALLBACKS"] = cookie_keys[0], cookie_keys[1:]
+    app.config.update(form_keys(runtime.vault.cookie_keys))
     app.extensions["machine_authenticator"] = MachineAuthenticator(app.extensions["hasher"])
     app.extensions["oidc"] = _oidc_server(app.extensions["machine_authenticator"])
     # First, so that a request that the form check refuses has its id and nonce too (N59).

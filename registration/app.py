@@ -56,13 +56,12 @@ def create_app(settings: Settings, ports: Ports | None = None) -> Flask:
     app = Registration("registration", static_folder=None)
     runtime = Runtime.of(settings, ports or Ports.of(settings))
     app.extensions["runtime"] = runtime
-    app.secret_key, *fallbacks = runtime.keys.cookie_keys
     is_https = not settings.is_loopback_http
     app.config.update(
         frame.form_config(
             settings.cookie_name("form"), is_https=is_https, seconds=settings.form_seconds
         ),
-        SECRET_KEY_FALLBACKS=fallbacks,
+        **frame.form_keys(runtime.keys.cookie_keys),
         OWN_HOST=settings.url.split("://", 1)[1],
         PREFERRED_URL_SCHEME=settings.url.split("://", 1)[0],
         MAX_CONTENT_LENGTH=settings.max_body,

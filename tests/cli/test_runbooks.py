@@ -196,6 +196,33 @@ def test_changed_secrets_end_nothing(desk: Desk, world: World) -> None:
     assert later.signed_in_tokens(rp, "anna")
 
 
+def test_the_secret_key_of_several_hosts(desk: Desk, world: World) -> None:
+    """While one host accepts the new key and the other one uses it, and afterwards, each accepts
+    what was made with either (``tests/faults/test_secrets.py``: with processes, under load)."""
+    make, accept, use = RUNBOOKS["Change the secret key of several hosts"]
+    rp = world.relying_party()
+    world.account("anna")
+    first = world.redeem(rp, world.browser().code(rp, "anna")).json or {}
+    desk.type(make)
+    desk.type(accept)
+    accepts = desk.restarted()
+    desk.type(use)
+    uses = desk.restarted()
+    was, now = world.settings.secret_key, uses.settings.secret_key
+    assert (accepts.settings.secret_key, accepts.settings.secret_key_fallbacks) == (was, (now,))
+    assert uses.settings.secret_key_fallbacks == (was,)
+    for here, there in ((uses, accepts), (accepts, uses)):
+        # A form of one is sent to the other one.
+        browser, same = there.browser(), here.browser()
+        page = browser.get("/signin")
+        same.client._cookies = browser.client._cookies
+        same.sign_in("anna", page=page)
+        assert _is_still_in(there, same)
+        tokens = there.redeem(rp, here.browser().code(rp, "anna")).json or {}
+        assert _error(here, rp, tokens["refresh_token"]) is None
+    assert _error(uses, rp, first["refresh_token"]) is None
+
+
 def test_a_disclosed_secret_of_an_application(desk: Desk, world: World) -> None:
     """The former secret is refused, what was issued has ended, and the new one works."""
     rp = world.relying_party()

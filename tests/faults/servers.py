@@ -20,6 +20,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.faults.history import patience
 from tests.live import free_ports
 
 HOST = "127.0.0.1"
@@ -47,7 +48,7 @@ def missing(reason: str) -> None:
 def wait_for(ready: Callable[[], object], seconds: float, what: str) -> float:
     """Wait until ``ready`` returns something true without an error; returns how long it took."""
     began = time.monotonic()
-    while time.monotonic() < began + seconds:
+    while time.monotonic() < began + seconds * patience():
         with suppress(OSError, psycopg.Error):
             if ready():
                 return time.monotonic() - began

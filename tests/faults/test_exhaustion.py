@@ -14,7 +14,7 @@ import pytest
 
 from tests.faults.checker import check
 from tests.faults.conftest import Figures
-from tests.faults.history import History, answered
+from tests.faults.history import History, answered, patience
 from tests.faults.installation import HOST_HEADER, Installation, Process, connect, status_of
 from tests.faults.load import Client, load
 from tests.faults.servers import HOST
@@ -63,7 +63,7 @@ def test_r21_five_hundred_connections(
     assert during == 200 or files
     moment = time.time()
     while status_of(gateway.port, "/readyz") != 200:
-        assert time.time() < moment + 30
+        assert time.time() < moment + 30 * patience()
         time.sleep(0.2)
     healed = time.time() - moment
     with load(on_postgresql, [gateway.port]) as history:

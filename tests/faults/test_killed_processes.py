@@ -13,15 +13,15 @@ import pytest
 
 from tests.faults.checker import check
 from tests.faults.conftest import Figures
-from tests.faults.history import History, answered, recovered_after
+from tests.faults.history import History, answered, patience, recovered_after
 from tests.faults.installation import HOST_HEADER, Installation, Process
 from tests.faults.load import MIX, load
 
 WITH_DENIALS = (*MIX, ("suspend", 1))
 #: ``gateway serve`` ends when the same process dies twice within six seconds.
 BETWEEN_KILLS_OF_ONE = 7.0
-#: A machine that does other things gets some more than the ten seconds of R05.
-READY_SECONDS = 20.0
+#: R05, on an idle machine.
+READY_SECONDS = 10.0
 
 
 def age(pid: int) -> float:
@@ -39,7 +39,7 @@ def kill_workers(gateway: Process, history: History, kills: int, pause: float) -
         time.sleep(pause)
         running = gateway.children()
         old = [pid for pid in running if pid in first or age(pid) > BETWEEN_KILLS_OF_ONE]
-        assert time.monotonic() < began + 10 * kills + 60, gateway.logged()
+        assert time.monotonic() < began + (10 * kills + 60) * patience(), gateway.logged()
         if not old:
             continue
         os.kill(chooser.choice(old), signal.SIGKILL)
@@ -95,7 +95,7 @@ def everything_killed(installation: Installation, figures: Figures, times: int) 
             began = time.monotonic()
             gateway = installation.serve(port=gateway.port)
             ready.append(time.monotonic() - began)
-            assert ready[-1] < READY_SECONDS
+            assert ready[-1] < READY_SECONDS * patience()
             worker = installation.work()
             assert keys_of(gateway.port) == keys
         answered(history, 15)

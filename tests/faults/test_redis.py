@@ -12,7 +12,7 @@ from redis import Redis
 
 from tests.faults.checker import check
 from tests.faults.conftest import Figures
-from tests.faults.history import History, answered, longest
+from tests.faults.history import History, answered, longest, patience
 from tests.faults.installation import Installation
 from tests.faults.load import MIX, Client, load
 from tests.faults.servers import OwnRedis, own_redis, own_sentinels, proxy, wait_for
@@ -126,13 +126,13 @@ def test_r11_sentinels_replace_redis(
         wait_for(lambda: counted() == 10, 20, "the copy")
         redis.kill()
         began = time.time()
-        while counted() <= 10 and time.time() < began + 90:
+        while counted() <= 10 and time.time() < began + 90 * patience():
             found += attempts(client, 1)
         healed = time.time() - began
         assert counted() > 10
         # The other process may count alone for some seconds more.
         began = time.time()
-        while counted() < LIMIT and time.time() < began + 60:
+        while counted() < LIMIT and time.time() < began + 60 * patience():
             found += attempts(client, 5)
         assert counted() >= LIMIT
         assert "answers" in on_sqlite.run("doctor", "--only", "redis")
