@@ -15,6 +15,7 @@ from packaging.version import Version
 import idp
 import registration
 from idp import models
+from idp.db import Base
 
 MINIMUM = {"authlib": "1.9.10", "joserfc": "1.8.0", "flask": "3.1.3", "werkzeug": "3.1.6"}
 IMPURE = {"now", "utcnow", "today", "time", "monotonic", "token_urlsafe", "token_bytes", "randint"}
@@ -53,6 +54,26 @@ def test_every_model_belongs_to_the_tables() -> None:
     assert set(written) <= set(models.tables().tables)
     with pytest.raises(AttributeError, match="Acount"):
         models.Acount  # noqa: B018
+
+
+def test_every_model_imports_the_models_that_its_foreign_keys_name() -> None:
+    """A command loads few models. SQLAlchemy needs the tables of their foreign keys to write."""
+    folder = Path(models.__file__).parent
+    of_table = {"client_role_group": "idp.models.client"}
+    of_table |= {row.local_table.name: row.class_.__module__ for row in Base.registry.mappers}
+    imports: dict[str, set[str]] = {}
+    for path in folder.glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        found = {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
+        imports[f"idp.models.{path.stem}"] = {name for name in found if name}
+
+    def loaded(module: str) -> set[str]:
+        return {module}.union(*(loaded(name) for name in imports.get(module, ())))
+
+    for table in models.tables().tables.values():
+        module = of_table[table.name]
+        needed = {of_table[key.column.table.name] for key in table.foreign_keys}
+        assert needed <= loaded(module), table.name
 
 
 #: Nothing looks for rows by these.

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert
+from sqlalchemy import Insert, insert
 
 from idp import metrics
-from idp.audit import security_events
+from idp.audit import reported_changes
 from idp.audit.actions import AuditAction, ProtocolCode
 from idp.db import table
-from idp.models import Event
 from idp.policy.addresses import network_of
 from idp.sampling import MOST, Kind
 from idp.transaction import UnitOfWork
@@ -20,7 +20,6 @@ from service_base import request_ids
 if TYPE_CHECKING:
     from idp.models.records import AnyAccount, AnyClient, AnySession
 
-_INSERT = insert(table(Event)).inline()
 #: The total of one kind of sampled event.
 SAMPLED_EVENTS = AuditAction.CALLERS_COUNTED
 #: Failed authentication. The password-guessing alarm counts these rows, so sampling keeps enough of
@@ -75,7 +74,10 @@ def record(
         request_id=work.origin.request_id,
         data=data,
     )
-    if account and not reason:
+    if account and not reason and name in reported_changes.ALL:
+        # Loaded when it is needed: most commands change nothing that receivers are told of.
+        from idp.audit import security_events
+
         security_events.tell(work, name, account, data)
 
 
@@ -103,8 +105,18 @@ def _sample(work: UnitOfWork, kind: Kind) -> int | None:
 
 def _add(work: UnitOfWork, **values: Any) -> None:
     if work.is_writing and not work.is_trial:
-        work.connection.execute(_INSERT, {"at": work.now, **values})
+        work.connection.execute(_insert(), {"at": work.now, **values})
     else:
         # SQLite has one writer: the event waits for the first other change, or the commit. The
         # events of a trial are read from the session.
+        from idp.models import Event
+
         work.db.add(Event(at=work.now, **values))
+
+
+@cache
+def _insert() -> Insert:
+    # A command that records nothing loads no model of events.
+    from idp.models import Event
+
+    return insert(table(Event)).inline()

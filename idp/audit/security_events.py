@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, exists, or_, select
 
 from idp.audit.actions import AuditAction
+from idp.audit.reported_changes import CLAIMS, CREDENTIALS, FACTORS
 from idp.messages import queue
 from idp.messages.message_kinds import NotificationKind
-from idp.models import BrowserSession, Client, ClientSession, EventStream, Grant
+from idp.models import Client, EventStream
 from idp.policy.event_types import MANAGE, READ, EventType, StreamStatus
 from idp.transaction import UnitOfWork
 
@@ -26,34 +27,6 @@ KINDS = {
     EventType.SESSION_REVOKED: NotificationKind.SESSION_REVOKED,
     EventType.CREDENTIAL_CHANGE: NotificationKind.CREDENTIAL_CHANGE,
     EventType.TOKEN_CLAIMS_CHANGE: NotificationKind.TOKEN_CLAIMS_CHANGE,
-}
-#: Changes of credentials: ``credential_type`` (None: the factor that the event names),
-#: ``change_type``, and the reason for administrators.
-CREDENTIALS: Mapping[AuditAction, tuple[str | None, str, str]] = {
-    AuditAction.PASSWORD_SET: ("password", "update", "The password was set."),
-    AuditAction.TEMPORARY_PASSWORD_ISSUED: (
-        "password", "create", "A temporary password was issued.",
-    ),
-    AuditAction.FACTOR_ADDED: (None, "create", "A verification method was added."),
-    AuditAction.FACTOR_REMOVED: (None, "delete", "A verification method was removed."),
-    AuditAction.FACTORS_RESET: (
-        "all-factors", "revoke", "All verification methods were removed.",
-    ),
-    AuditAction.RECOVERY_CODES_MADE: ("recovery-codes", "create", "Recovery codes were created."),
-    AuditAction.QUESTION_SET: ("security-question", "update", "The security question was set."),
-    AuditAction.PHONE_CHANGED: ("phone-sms", "update", "The recovery phone was changed."),
-    AuditAction.MACHINE_KEY_ADDED: ("public-key", "create", "A key of a program was added."),
-    AuditAction.MACHINE_KEY_REMOVED: ("public-key", "delete", "A key of a program was removed."),
-}  # fmt: skip
-#: ``credential_type`` of each kind of factor.
-FACTORS = {"totp": "app", "sms": "phone-sms", "email": "email", "passkey": "passkey"}
-#: Changes of what tokens contain.
-CLAIMS: Mapping[AuditAction, str] = {
-    AuditAction.ROLE_GROUP_ASSIGNED: "A role group was granted.",
-    AuditAction.ROLE_GROUP_REVOKED: "A role group was revoked.",
-    AuditAction.ROLE_GROUP_TERMS: "The validity of a role group changed.",
-    AuditAction.PERSON_UPDATED: "The details of the person changed.",
-    AuditAction.PROFILE_PREFERENCES: "The preferences of the account changed.",
 }
 #: What changes with role groups, and with preferences.
 GROUPS, PREFERENCES = ("groups",), ("locale", "zoneinfo")
@@ -91,6 +64,8 @@ def session_revoked(
 ) -> None:
     """Tell receivers that took part in sessions that these have ended for them: the sessions of
     these conditions on ``ClientSession``."""
+    from idp.models import ClientSession
+
     query = (
         select(EventStream, ClientSession.sid)
         .join(ClientSession, ClientSession.client_id == EventStream.client_id)
@@ -116,22 +91,30 @@ def _receivers(work: UnitOfWork, account: AnyAccount) -> list[EventStream]:
     transaction ends, so that no event is queued for a former kind of delivery."""
     known: list[EventStream] | None = work.receivers.get(account.id)
     if known is None:
-        sessions = select(BrowserSession.id).where(BrowserSession.account_id == account.id)
-        has_signed_in = or_(
-            exists().where(Grant.client_id == Client.id, Grant.account_id == account.id),
-            exists().where(
-                ClientSession.client_id == Client.id, ClientSession.session_id.in_(sessions)
-            ),
-        )
-        query = (
-            select(EventStream)
-            .join(Client, Client.id == EventStream.client_id)
-            .where(has_signed_in, *_is_active())
-            .with_for_update(read=True, of=EventStream)
-        )
-        known = [row for row in work.db.scalars(query) if _may_receive(row)]
-        work.receivers[account.id] = known
+        known = work.receivers[account.id] = _read_receivers(work, account)
     return known
+
+
+def _read_receivers(work: UnitOfWork, account: AnyAccount) -> list[EventStream]:
+    # Most installations have no stream, and a command then needs none of the models below.
+    if not work.db.scalar(select(exists(select(EventStream.id).join(Client).where(*_is_active())))):
+        return []
+    from idp.models import BrowserSession, ClientSession, Grant
+
+    sessions = select(BrowserSession.id).where(BrowserSession.account_id == account.id)
+    has_signed_in = or_(
+        exists().where(Grant.client_id == Client.id, Grant.account_id == account.id),
+        exists().where(
+            ClientSession.client_id == Client.id, ClientSession.session_id.in_(sessions)
+        ),
+    )
+    query = (
+        select(EventStream)
+        .join(Client, Client.id == EventStream.client_id)
+        .where(has_signed_in, *_is_active())
+        .with_for_update(read=True, of=EventStream)
+    )
+    return [row for row in work.db.scalars(query) if _may_receive(row)]
 
 
 def _is_active() -> tuple[ColumnElement[bool], ...]:

@@ -19,10 +19,8 @@ from idp.clients.client_refusals import (
     SectorChanged,
 )
 from idp.directory import separation_of_duties
-from idp.models import AuthMethod, Client, Grant, RoleGroup
+from idp.models import AuthMethod, Client, RoleGroup
 from idp.models.records import ClientRecord
-from idp.session import sessions
-from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
 
 MAX_RESOURCE = 2000
@@ -102,6 +100,10 @@ def disable(work: UnitOfWork, client: Client) -> None:
     if client.disabled_at is None:
         client.disabled_at = work.now
         client.updated_at = work.now
+        from idp.models import Grant
+        from idp.session import sessions
+        from idp.session.end_reasons import EndReason
+
         sessions.revoke_grants(work, Grant.client_id == client.id, EndReason.CLIENT_DISABLED)
         sessions.revoke_exchanged_tokens(work, client)
         events.record(work, AuditAction.CLIENT_DISABLED, client=client)

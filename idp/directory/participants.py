@@ -10,7 +10,6 @@ from sqlalchemy import exists, select, update
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.db import insert_if_missing
-from idp.directory import role_group_assignments
 from idp.directory.directory_refusals import (
     OperatorCannotEnd,
     ParticipantExists,
@@ -130,6 +129,8 @@ def end(work: UnitOfWork, row: Participant) -> int:
         return 0
     row.ended_at = row.updated_at = work.now
     work.db.flush()
+    from idp.directory import role_group_assignments
+
     ended = role_group_assignments.revoke_at_participant(work, row)
     events.record(work, AuditAction.PARTICIPANT_ENDED, participant=row.number, assignments=ended)
     return ended

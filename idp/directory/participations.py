@@ -5,27 +5,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Select, exists, select
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
-from idp.directory import role_group_assignments
 from idp.directory.directory_refusals import (
     HeldWithoutParticipation,
     ParticipationKindUnknown,
     TooManyParticipations,
 )
 from idp.directory.role_groups import checked_participation
-from idp.models import (
-    Account,
-    Assignment,
-    Participant,
-    Participation,
-    ParticipationKind,
-    RoleGroup,
-)
+from idp.models import Participant, Participation, ParticipationKind, RoleGroup
 from idp.transaction import UnitOfWork
+
+if TYPE_CHECKING:
+    from idp.models import Account
 
 #: For one participant.
 MAX_COUNT = 100
@@ -87,6 +83,8 @@ def replace(work: UnitOfWork, row: Participant, wanted: Iterable[ParticipationRe
         )
     work.db.flush()
     gone = before.keys() - after
+    from idp.directory import role_group_assignments
+
     ended = (
         role_group_assignments.revoke_at_participant(work, row, RoleGroup.participation.in_(gone))
         if gone
@@ -108,6 +106,8 @@ def affected_accounts(
 ) -> list[Account]:
     """The accounts that would lose a role group if the participations were ``wanted``."""
     gone = {part.name for part in list_participations(work, row)} - {part.name for part in wanted}
+    from idp.directory import role_group_assignments
+
     return role_group_assignments.accounts_at_participant(
         work, row, RoleGroup.participation.in_(gone)
     )
@@ -127,6 +127,8 @@ def set_required(work: UnitOfWork, group: RoleGroup, name: str) -> None:
 
 def _held_elsewhere(work: UnitOfWork, group: RoleGroup, name: str) -> str | None:
     """The number of a participant where the group is held without this participation."""
+    from idp.models import Assignment
+
     takes_part = exists().where(
         Participation.participant_id == Participant.id,
         Participation.name == name,

@@ -30,7 +30,6 @@ from idp.models import (
     Participation,
     RoleGroup,
 )
-from idp.session import sessions
 from idp.transaction import UnitOfWork
 
 
@@ -176,6 +175,8 @@ def _set_terms(work: UnitOfWork, account: Account, row: Assignment, terms: Assig
     for name, value in asdict(terms).items():
         setattr(row, name, value)
     if counted and terms.valid_from is not None and terms.valid_from > work.now:
+        from idp.session import sessions
+
         sessions.end_client_sessions(work, account, row.role_group)
     events.record(
         work,
@@ -237,6 +238,8 @@ def revoke(
     _record_and_notify(
         work, AuditAction.ROLE_GROUP_REVOKED, account, group, participant, notice, granted=False
     )
+    from idp.session import sessions
+
     sessions.end_client_sessions(work, account, group)
     return True
 

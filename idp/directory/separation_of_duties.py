@@ -8,11 +8,14 @@ that change access check it here, so that pages and commands do not have to.
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from idp.directory.directory_refusals import DualControlNeeded, OwnAccount, OwnPerson
-from idp.models import Account, Person
 from idp.policy.scopes import SCIM
 from idp.transaction import UnitOfWork
+
+if TYPE_CHECKING:
+    from idp.models import Account, Person
 
 
 def is_same_person(one: Account, other: Account) -> bool:

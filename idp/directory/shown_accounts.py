@@ -26,8 +26,8 @@ from idp.models import (
     RegisteredNetwork,
     RoleGroup,
 )
-from idp.models.account import full_name
 from idp.models.records import columns
+from idp.policy.names import full_name
 from idp.transaction import UnitOfWork
 
 #: Longer subject identifiers belong to no account.

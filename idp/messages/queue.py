@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from idp.messages.message_kinds import MailKind, MessageKind, NotificationKind, TextMessageKind
 from idp.messages.message_refusals import RecipientInvalid
-from idp.models import Account, MessageChannel, MessageState, OutboxMessage, Person
+from idp.models import MessageChannel, MessageState, OutboxMessage
 from idp.policy.email_address import BadAddress, stored_address
 from idp.policy.event_types import RETENTION
 from idp.transaction import UnitOfWork
@@ -16,6 +16,7 @@ from service_base import request_ids
 
 if TYPE_CHECKING:
     from idp.messages.rendering import RenderedMessage
+    from idp.models import Account, Person
 
 
 def enqueue(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from idp.models.account import *
     from idp.models.account_count import *
+    from idp.models.assignment import *
     from idp.models.authenticator import *
     from idp.models.client import *
     from idp.models.contact import *
@@ -32,12 +33,12 @@ if TYPE_CHECKING:
     from idp.models.session import *
     from idp.models.sign_in import *
     from idp.models.signing_key import *
+    from idp.policy.account_states import *
     from idp.policy.registered_values import *
 
 _NAMES = {
     "idp.models.account": (
         "Account",
-        "AccountState",
         "CallerVerification",
         "Link",
         "OneTimeCode",
@@ -48,13 +49,14 @@ _NAMES = {
         "TemporaryPassword",
     ),
     "idp.models.account_count": ("AccountCount",),
+    "idp.models.assignment": ("Assignment",),
     "idp.models.authenticator": (
         "Authenticator",
         "RecoveryCode",
         "SecurityAnswer",
         "SpentChallenge",
     ),
-    "idp.models.client": ("Client",),
+    "idp.models.client": ("Client", "client_role_group"),
     "idp.models.contact": ("Contact",),
     "idp.models.event": ("ChainHead", "Event"),
     "idp.models.event_stream": ("EventStream",),
@@ -74,13 +76,7 @@ _NAMES = {
     "idp.models.proposal": ("ClientProposal", "ProposalKind"),
     "idp.models.provisioning": ("ProvisionedAccount", "ProvisionedGroup"),
     "idp.models.revision": ("Revision",),
-    "idp.models.role": (
-        "Assignment",
-        "Participant",
-        "Participation",
-        "RoleGroup",
-        "client_role_group",
-    ),
+    "idp.models.role": ("Participant", "Participation", "RoleGroup"),
     "idp.models.self_registration": ("ClientRegistration", "InitialAccessToken"),
     "idp.models.session": (
         "BrowserSession",
@@ -92,6 +88,7 @@ _NAMES = {
     ),
     "idp.models.sign_in": ("PopulationCount", "SignIn"),
     "idp.models.signing_key": ("KeyState", "SigningKey"),
+    "idp.policy.account_states": ("AccountState",),
     "idp.policy.registered_values": (
         "AccountKind",
         "AuthMethod",

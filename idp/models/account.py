@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import (
     BindParameter,
@@ -21,30 +20,9 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.db import UNNESTED, Base, BigId, PrimaryKey, partial_index
 from idp.models.role import Participant
+from idp.policy.account_states import AccountState, state_in_effect
+from idp.policy.names import full_name
 from idp.policy.registered_values import AccountKind
-
-
-class AccountState(StrEnum):
-    """The state of an account. Deactivated is final."""
-
-    PENDING = "pending"
-    ACTIVE = "active"
-    LOCKED = "locked"
-    RESET_REQUIRED = "reset_required"
-    SUSPENDED = "suspended"
-    DEACTIVATED = "deactivated"
-
-
-def state_in_effect(state: AccountState, ends_at: datetime | None, now: datetime) -> AccountState:
-    """The state in effect: an account past its end date is deactivated, even before the worker has
-    recorded it."""
-    is_over = ends_at is not None and ends_at <= now
-    return AccountState.DEACTIVATED if is_over else state
-
-
-def full_name(given: str, family: str) -> str:
-    """Given and family name, as shown."""
-    return f"{given} {family}".strip()
 
 
 class Person(Base):

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.db import Base, BigId, PrimaryKey
 from idp.mfa.assurance import FactorKind
+from idp.models.account import Account
 
 
 class Authenticator(Base):
@@ -19,7 +20,7 @@ class Authenticator(Base):
 
     id: Mapped[PrimaryKey]
     public_id: Mapped[str] = mapped_column(String(40), unique=True)
-    account_id: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"))
+    account_id: Mapped[int] = mapped_column(BigId, ForeignKey(Account.id))
     kind: Mapped[FactorKind] = mapped_column(String(10), server_default=text("'totp'"))
     name: Mapped[str] = mapped_column(String(60))
     is_preferred: Mapped[bool] = mapped_column(default=False, server_default=false())
@@ -53,7 +54,7 @@ class SecurityAnswer(Base):
     __tablename__ = "security_answer"
 
     id: Mapped[PrimaryKey]
-    account_id: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"), unique=True)
+    account_id: Mapped[int] = mapped_column(BigId, ForeignKey(Account.id), unique=True)
     #: The name of the question in the pool.
     question: Mapped[str] = mapped_column(String(40))
     answer_hash: Mapped[str] = mapped_column(String(200))
@@ -77,7 +78,7 @@ class RecoveryCode(Base):
     __tablename__ = "recovery_code"
 
     id: Mapped[PrimaryKey]
-    account_id: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"))
+    account_id: Mapped[int] = mapped_column(BigId, ForeignKey(Account.id))
     digest: Mapped[str] = mapped_column(String(64), unique=True)
     created_at: Mapped[datetime]
     used_at: Mapped[datetime | None]

@@ -5,16 +5,25 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import ForeignKey, String, Text, false, text
+from sqlalchemy import Column, ForeignKey, String, Table, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from idp.db import Base, BinaryJson, PrimaryKey
-from idp.models.role import RoleGroup, client_role_group
+from idp.db import Base, BigId, BinaryJson, PrimaryKey
+from idp.models.logo import Logo
+from idp.models.role import RoleGroup
 from idp.policy.registered_values import (
     SECRET_METHODS,
     AccountKind,
     AuthMethod,
     allows_auth_method,
+)
+
+#: The relying parties that see a role group. The gateway's own groups have none.
+client_role_group = Table(
+    "client_role_group",
+    Base.metadata,
+    Column("client_id", BigId, ForeignKey("client.id"), primary_key=True),
+    Column("role_group_id", BigId, ForeignKey(RoleGroup.id), primary_key=True, index=True),
 )
 
 
@@ -39,7 +48,7 @@ class Client(Base):
     name_fr: Mapped[str] = mapped_column(String(200), default="", server_default=text("''"))
     description_fr: Mapped[str] = mapped_column(String(500), default="", server_default=text("''"))
     #: The digest of its logo (``idp.clients.logos``); pages show initials if there is none.
-    logo: Mapped[str | None] = mapped_column(String(64), ForeignKey("logo.digest"), index=True)
+    logo: Mapped[str | None] = mapped_column(String(64), ForeignKey(Logo.digest), index=True)
     #: The URL of its tile on the dashboard; empty: no tile.
     home_url: Mapped[str] = mapped_column(String(2000), default="")
     auth_method: Mapped[AuthMethod] = mapped_column(String(30))

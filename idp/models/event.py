@@ -10,6 +10,7 @@ from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.db import Base, BigId, PrimaryKey, partial_index
+from idp.models.account import Account
 
 
 class Event(Base):
@@ -26,7 +27,7 @@ class Event(Base):
     #: The name of the refusal, if ``refused``.
     reason: Mapped[str | None] = mapped_column(String(60))
     #: The account concerned.
-    account_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("account.id"))
+    account_id: Mapped[int | None] = mapped_column(BigId, ForeignKey(Account.id))
     #: The actor, if it is not the account itself: an operator, a command or a client.
     actor: Mapped[str | None] = mapped_column(String(320))
     client_id: Mapped[str | None] = mapped_column(String(100))

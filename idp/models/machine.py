@@ -9,6 +9,7 @@ from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.db import Base, BigId, PrimaryKey
+from idp.models.account import Account
 
 
 class RegisteredNetwork(Base):
@@ -17,7 +18,7 @@ class RegisteredNetwork(Base):
     __tablename__ = "registered_network"
 
     id: Mapped[PrimaryKey]
-    account_id: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"))
+    account_id: Mapped[int] = mapped_column(BigId, ForeignKey(Account.id))
     #: CIDR in canonical form.
     network: Mapped[str] = mapped_column(String(50))
     label: Mapped[str] = mapped_column(String(60))
@@ -36,7 +37,7 @@ class MachineKey(Base):
     __tablename__ = "machine_key"
 
     id: Mapped[PrimaryKey]
-    account_id: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"), index=True)
+    account_id: Mapped[int] = mapped_column(BigId, ForeignKey(Account.id), index=True)
     kid: Mapped[str] = mapped_column(String(60))
     label: Mapped[str] = mapped_column(String(60))
     jwk: Mapped[dict[str, Any]]

@@ -9,6 +9,7 @@ from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.db import Base, BigId, PrimaryKey, partial_index
+from idp.models.account import Account
 
 
 class MessageChannel(StrEnum):
@@ -45,7 +46,7 @@ class OutboxMessage(Base):
     message_id: Mapped[str] = mapped_column(String(200), unique=True)
     channel: Mapped[MessageChannel] = mapped_column(String(10))
     kind: Mapped[str] = mapped_column(String(40))
-    account_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("account.id"), index=True)
+    account_id: Mapped[int | None] = mapped_column(BigId, ForeignKey(Account.id), index=True)
     recipient: Mapped[str] = mapped_column(String(320))
     subject: Mapped[str] = mapped_column(String(300))
     #: Encrypted JSON: {"text": ..., "html": ...}.

@@ -8,6 +8,8 @@ from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.db import Base, BigId, PrimaryKey
+from idp.models.account import Account
+from idp.models.client import Client
 from idp.models.role import Participant, RoleGroup
 
 
@@ -16,9 +18,9 @@ class ProvisionedAccount(Base):
 
     __tablename__ = "provisioned"
 
-    account_id: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"), primary_key=True)
+    account_id: Mapped[int] = mapped_column(BigId, ForeignKey(Account.id), primary_key=True)
     #: The provisioning client: an OAuth client with scope ``scim``.
-    client_id: Mapped[int] = mapped_column(BigId, ForeignKey("client.id"))
+    client_id: Mapped[int] = mapped_column(BigId, ForeignKey(Client.id))
     #: The client's id for the account (``externalId``), unique per client; None if it has none.
     external_id: Mapped[str | None] = mapped_column(String(200))
     #: Digest of the create request, to detect a retry.
@@ -42,7 +44,7 @@ class ProvisionedGroup(Base):
     public_id: Mapped[str] = mapped_column(String(40), unique=True)
     role_group_id: Mapped[int] = mapped_column(BigId, ForeignKey("role_group.id"))
     participant_id: Mapped[int] = mapped_column(BigId, ForeignKey("participant.id"), index=True)
-    client_id: Mapped[int] = mapped_column(BigId, ForeignKey("client.id"))
+    client_id: Mapped[int] = mapped_column(BigId, ForeignKey(Client.id))
     external_id: Mapped[str | None] = mapped_column(String(200))
     display_name: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[datetime]

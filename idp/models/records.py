@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import Column
 
 from idp.db import Base, table
-from idp.models.account import Account, AccountState, full_name, state_in_effect
-from idp.models.client import Client
-from idp.models.grant import Grant
-from idp.models.session import BrowserSession
 from idp.policy import registered_values
+from idp.policy.account_states import AccountState, state_in_effect
+from idp.policy.names import full_name
 from idp.policy.registered_values import AccountKind, AuthMethod
+
+if TYPE_CHECKING:
+    from idp.models import Account, BrowserSession, Client, Grant
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,10 +228,10 @@ def actors(act: dict[str, Any] | None) -> list[str]:
     return found
 
 
-AnyClient = Client | ClientRecord
-AnyAccount = Account | AccountRecord
-AnySession = BrowserSession | SessionRecord
-AnyGrant = Grant | GrantRecord
+AnyClient: TypeAlias = "Client | ClientRecord"
+AnyAccount: TypeAlias = "Account | AccountRecord"
+AnySession: TypeAlias = "BrowserSession | SessionRecord"
+AnyGrant: TypeAlias = "Grant | GrantRecord"
 
 
 def columns(model: type[Base], record: type[Any]) -> list[Column[Any]]:

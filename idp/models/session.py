@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.db import UNNESTED, Base, BigId, PrimaryKey, partial_index
 from idp.models.account import Account
+from idp.models.client import Client
 
 
 class DeviceBinding(Base):
@@ -88,7 +89,7 @@ class ClientSession(Base):
     session_id: Mapped[int] = mapped_column(
         BigId, ForeignKey("browser_session.id"), primary_key=True
     )
-    client_id: Mapped[int] = mapped_column(BigId, ForeignKey("client.id"), primary_key=True)
+    client_id: Mapped[int] = mapped_column(BigId, ForeignKey(Client.id), primary_key=True)
     sid: Mapped[str] = mapped_column(String(40), unique=True)
     created_at: Mapped[datetime]
 

@@ -8,6 +8,7 @@ from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.db import Base, BigId, PrimaryKey, partial_index
+from idp.models.account import Account
 
 _UNCOUNTED = text("counted_at IS NULL")
 
@@ -18,7 +19,7 @@ class SignIn(Base):
     __tablename__ = "sign_in"
 
     id: Mapped[PrimaryKey]
-    account_id: Mapped[int] = mapped_column(BigId, ForeignKey("account.id"))
+    account_id: Mapped[int] = mapped_column(BigId, ForeignKey(Account.id))
     at: Mapped[datetime]
     #: The time zone for its hour.
     zone: Mapped[str] = mapped_column(String(40))

@@ -1,4 +1,4 @@
-"""Look-up keys for names: one form for all spellings (N49)."""
+"""Names: one look-up key for all spellings (N49), and how they are shown."""
 
 from __future__ import annotations
 
@@ -16,3 +16,8 @@ def name_key(text: str) -> str:
 def printable(text: str) -> bool:
     """Whether text has no control, surrogate or bidirectional override characters."""
     return not any(unicodedata.category(char) in ("Cc", "Cs", "Cf", "Co", "Cn") for char in text)
+
+
+def full_name(given: str, family: str) -> str:
+    """Given and family name, as shown."""
+    return f"{given} {family}".strip()

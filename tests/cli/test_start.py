@@ -101,14 +101,23 @@ def test_a_command_loads_neither_pages_nor_endpoints(world: World, order: list[s
 
 def test_a_command_loads_only_the_models_and_the_dialect_that_it_uses(world: World) -> None:
     found = loaded(world, RUN, "role-group", "list")
-    assert "idp.models.role" in found
-    assert (
-        found & {"idp.models.authenticator", "idp.models.sign_in", "idp.models.signing_key"}
-        == set()
-    )
+    assert {name for name in found if name.startswith("idp.models.")} == {
+        "idp.models.client", "idp.models.logo", "idp.models.revision", "idp.models.role",
+    }  # fmt: skip
     dialects = {"sqlalchemy.dialects.sqlite", "sqlalchemy.dialects.postgresql"}
     if world.settings.database_url.startswith("sqlite"):
         assert found & dialects == {"sqlalchemy.dialects.sqlite"}
+
+
+def test_a_command_that_grants_a_role_group_loads_no_session(world: World) -> None:
+    """It only asks whether an application receives security events."""
+    world.account("ashworth")
+    world.participant("109120")
+    world.role_group("EMI Viewer")
+    order = ["--account", "ashworth", "--role-group", "EMI Viewer", "--participant", "109120"]
+    found = loaded(world, RUN, "role-group", "assign", *order)
+    assert "idp.messages.rendering" in found
+    assert found & {"idp.models.grant", "idp.models.session"} == set()
 
 
 @pytest.mark.parametrize("order", [["client", "list"], ["client", "show", "emi"], ["export"]])
