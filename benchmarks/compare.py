@@ -1,8 +1,9 @@
 """The gateway and other providers in one run: CPU time, rate and tail of the same requests.
 
-The peers are installed from their registries into build/peers. Gateway and django-oauth-toolkit
-have two processes each and commit durably to SQLite; node oidc-provider has one, and keeps all in
-memory.
+Peers from npm and PyPI are installed into build/peers, Glewlwyd is that of the system (Debian:
+apt-get install glewlwyd). Gateway and django-oauth-toolkit have two processes each and commit
+durably to SQLite, as Glewlwyd does with one process; node oidc-provider has one, and keeps all in
+memory. What is not installed is named, and the run goes on.
 """
 
 from __future__ import annotations
@@ -26,18 +27,24 @@ from urllib.parse import urlencode
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from benchmarks import gateway
+from benchmarks import bar_chart, gateway
 from benchmarks.cases import FORM, REFRESH_TOKENS, Visitor, refresh_load
 from benchmarks.cpu import machine, say
 from benchmarks.load import Load, Result, cpu_of_session, measure
+from benchmarks.peers import glewlwyd as glewlwyd_peer
 
 INSTALLED = gateway.ROOT / "build" / "peers"
 PEERS = Path(__file__).with_name("peers")
 NODE_PACKAGE = "oidc-provider@^9.13"
 DJANGO_PACKAGES = ("django-oauth-toolkit>=3.4", "granian>=2.8")
 PORT = 18820
+OURS = "gateway"
 GRANT = urlencode({"grant_type": "client_credentials", "scope": "api"})
 Table = dict[str, dict[str, Result]]
+
+
+class NotInstalled(Exception):
+    """A peer is not there, and cannot be installed from a registry of packages."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,14 +101,26 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5, help="of each request")
     parser.add_argument("--port", type=int, default=PORT)
     parser.add_argument("--json", action="store_true", help="print JSON for programs")
+    parser.add_argument("--svg", type=Path, help="a file for a chart of CPU time")
     options = parser.parse_args()
     found: Table = {}
     versions: dict[str, str] = {}
-    for peer in (ours, node_oidc_provider, django_oauth_toolkit):
+    for peer in PEERS_OF_RUN:
         with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-            server, version = stack.enter_context(peer(folder, options.port))
+            try:
+                server, version = stack.enter_context(peer(folder, options.port))
+            except NotInstalled as absent:
+                say(f"{absent} is not installed")
+                continue
             found[server.name] = dict(_measured(server, options.seconds))
             versions[server.name] = version
+    if options.svg:
+        milliseconds = {
+            name: {request: row.cpu_ms for request, row in rows.items()}
+            for name, rows in found.items()
+        }
+        chart = bar_chart.svg("CPU time of the server for one response", milliseconds)
+        options.svg.write_text(chart, encoding="utf-8")
     if options.json:
         rows = {name: {k: asdict(v) for k, v in row.items()} for name, row in found.items()}
         print(json.dumps({"machine": machine() | versions, "results": rows}, indent=2))
@@ -117,9 +136,13 @@ def _measured(server: Server, seconds: float) -> Iterator[tuple[str, Result]]:
         if not load.script:
             measure(server.port, load, 1, cpu, dict)
         result = measure(server.port, load, seconds, cpu, dict)
-        if result.failed:
-            raise SystemExit(f"{server.name}, {name}: {result.failed} of {result.answers} failed")
-        yield name, result
+        if not result.failed:
+            yield name, result
+            continue
+        failed = f"{server.name}, {name}: {result.failed} of {result.answers} failed"
+        if server.name == OURS:
+            raise SystemExit(failed)
+        say(failed)
 
 
 def show(found: Table) -> None:
@@ -127,7 +150,9 @@ def show(found: Table) -> None:
     print(f"{'request':28}{'provider':24}{'CPU ms':>8}{'/s':>8}{'p50 ms':>8}{'p99 ms':>8}")
     for request in next(iter(found.values())):
         for name, rows in found.items():
-            row = rows[request]
+            if (row := rows.get(request)) is None:
+                print(f"{request:28}{name:24}{'fails':>8}")
+                continue
             print(
                 f"{request:28}{name:24}{row.cpu_ms:8.2f}{row.rate:8.0f}{row.p50_ms:8.1f}"
                 f"{row.p99_ms:8.1f}"
@@ -144,7 +169,7 @@ def ours(folder: str, port: int) -> Iterator[tuple[Server, str]]:
         visitor = Visitor(port, credentials, folder)
         issued = [visitor.tokens() for _ in range(REFRESH_TOKENS)]
         yield Server(
-            name="gateway", port=port, leader=process.pid, authorization=credentials.client,
+            name=OURS, port=port, leader=process.pid, authorization=credentials.client,
             token="/oauth2/v1/token", introspection="/oauth2/v1/introspect",
             userinfo="/oauth2/v1/userinfo", keys="/oauth2/v1/keys",
             discovery="/.well-known/openid-configuration", file=visitor.file("refresh"),
@@ -205,6 +230,31 @@ def django_oauth_toolkit(folder: str, port: int) -> Iterator[tuple[Server, str]]
             userinfo="/o/userinfo/", keys=keys, discovery="/o/.well-known/openid-configuration",
             **_read(folder),
         ), f"{version.stdout.strip()}, SQLite, synchronous FULL, 2 processes"  # fmt: skip
+
+
+@contextmanager
+def glewlwyd(folder: str, port: int) -> Iterator[tuple[Server, str]]:
+    """Glewlwyd, of the system."""
+    if glewlwyd_peer.PROGRAM is None or not glewlwyd_peer.TABLES.exists():
+        raise NotInstalled("glewlwyd")
+    say("preparing glewlwyd")
+    secret, at = secrets.token_urlsafe(32), glewlwyd_peer.PREFIX
+    asked = [glewlwyd_peer.PROGRAM, "--version"]
+    version = subprocess.run(asked, check=False, capture_output=True, text=True).stdout.split()
+    with gateway.served(
+        glewlwyd_peer.command(folder, port), port, os.environ, "/config"
+    ) as process:
+        access, *refresh = glewlwyd_peer.set_up(port, secret, REFRESH_TOKENS)
+        yield Server(
+            name="glewlwyd", port=port, leader=process.pid, authorization=_basic(secret),
+            token=f"{at}/token", introspection=f"{at}/introspect", userinfo=f"{at}/userinfo",
+            keys=f"{at}/jwks", discovery=f"{at}/.well-known/openid-configuration",
+            access_token=access, refresh_tokens=refresh, file=str(Path(folder) / "refresh"),
+        ), f"{version[-1] if version else ''}, SQLite, synchronous FULL, 1 process"  # fmt: skip
+
+
+#: In the order of the table.
+PEERS_OF_RUN = (ours, node_oidc_provider, django_oauth_toolkit, glewlwyd)
 
 
 def _issued(folder: str) -> dict[str, str]:
