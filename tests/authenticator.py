@@ -32,6 +32,8 @@ class SoftAuthenticator:
     rp_id: str
     is_synced: bool = False
     is_backed_up: bool = False
+    #: Not where a key is created without a prompt.
+    asks_user: bool = True
     verifies_user: bool = True
     counter: int = 0
     step: int = 1
@@ -42,7 +44,7 @@ class SoftAuthenticator:
     keys: dict[str, tuple[ec.EllipticCurvePrivateKey, str]] = field(default_factory=dict)
 
     def _flags(self) -> int:
-        flags = PRESENT
+        flags = PRESENT if self.asks_user else 0
         flags |= VERIFIED if self.verifies_user else 0
         flags |= ELIGIBLE if self.is_synced else 0
         return flags | (BACKED_UP if self.is_backed_up else 0)

@@ -63,6 +63,7 @@ class AuditAction(StrEnum):
     EVENT_STREAM_DELETED = "event_stream.deleted"
     FACTORS_RESET = "factors.reset"
     FACTOR_ADDED = "factor.added"
+    FACTOR_AUTOMATIC_SET = "factor.automatic_passkeys_set"
     FACTOR_CHECKED = "factor.checked"
     FACTOR_CODE_SENT = "factor.code_sent"
     FACTOR_PREFERRED = "factor.preferred"

@@ -6,6 +6,7 @@ factor is required, and never starts a session.
 
 __all__ = [
     "authenticators",
+    "automatic_passkeys",
     "enrolment",
     "factor_codes",
     "factor_refusals",

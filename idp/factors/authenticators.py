@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import select, update
 
@@ -10,7 +11,7 @@ from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.credentials import notices
 from idp.factors import recovery_codes, security_question
-from idp.factors.factor_refusals import LastRequiredFactor
+from idp.factors.factor_refusals import LastRequiredFactor, TooManyFactors
 from idp.messages.message_kinds import MailKind
 from idp.mfa.assurance import FactorKind, is_strong, strongest_first
 from idp.mfa.prompt_reasons import AccountChange
@@ -31,6 +32,8 @@ PROOF = timedelta(minutes=5)
 #: How long a verification, including one at sign-in, permits sensitive changes by an operator.
 FRESH = timedelta(minutes=15)
 MAX_NAME = 60
+#: Factors of an account.
+MOST = 20
 
 
 def list_usable(work: UnitOfWork, account: Account) -> list[Authenticator]:
@@ -69,11 +72,23 @@ def available_kinds(work: UnitOfWork) -> list[FactorKind]:
     return [kind for kind in FactorKind if kind is not FactorKind.SMS or work.ports.sms]
 
 
+def is_full(work: UnitOfWork, account: Account) -> bool:
+    """Whether the account has as many factors as it can have."""
+    return len(list_usable(work, account)) >= MOST
+
+
+def require_room(work: UnitOfWork, account: Account) -> None:
+    """Raises TooManyFactors."""
+    if is_full(work, account):
+        raise TooManyFactors(MOST)
+
+
 def start_enrolment(
     work: UnitOfWork, account: Account, kind: FactorKind, *, name: str = "", destination: str = ""
 ) -> Authenticator:
     """Create an unconfirmed factor. An earlier unconfirmed one of the same kind is discarded;
-    confirmed factors are not affected."""
+    confirmed factors are not affected. Raises TooManyFactors."""
+    require_room(work, account)
     work.db.execute(
         update(Authenticator)
         .where(
@@ -114,16 +129,30 @@ def pending(work: UnitOfWork, account: Account, kind: FactorKind) -> Authenticat
     )
 
 
-def confirm(work: UnitOfWork, account: Account, row: Authenticator, **values: int) -> bool:
-    """Confirm a pending factor; False if another request was first."""
+def confirm(
+    work: UnitOfWork,
+    account: Account,
+    row: Authenticator,
+    *,
+    ceremony: str = "",
+    **values: int,
+) -> bool:
+    """Confirm a pending factor; False if another request was first. ``ceremony`` says in the audit
+    trail how it was created, if the holder did not set it up."""
     work.db.flush()
     alive = Authenticator.removed_at.is_(None)
     if not spend_once(work, row, Authenticator.confirmed_at, alive, **values):
         return False
     work.db.refresh(row)
     require_at_next_sign_in(work, account, AccountChange.FACTOR_CHANGE)
+    how: dict[str, Any] = {"ceremony": ceremony} if ceremony else {}
     events.record(
-        work, AuditAction.FACTOR_ADDED, account=account, factor=str(row.kind), id=row.public_id
+        work,
+        AuditAction.FACTOR_ADDED,
+        account=account,
+        factor=str(row.kind),
+        id=row.public_id,
+        **how,
     )
     notices.send(work, MailKind.FACTOR_ADDED, account, factor=row.name, what=str(row.kind))
     return True
@@ -199,6 +228,7 @@ def reset(work: UnitOfWork, account: Account) -> None:
     recovery_codes.invalidate_all(work, account)
     security_question.remove(work, account)
     account.enrolled_at, account.enrolment_passed = None, ""
+    account.creates_passkeys = False
     require_at_next_sign_in(work, account, AccountChange.FACTOR_CHANGE)
     failed_attempts.forget(work, _key(account))
     events.record(work, AuditAction.FACTORS_RESET, account=account)

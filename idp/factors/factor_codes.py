@@ -50,6 +50,7 @@ def start_sent_code_enrolment(
     """Create an unconfirmed factor that sends codes to a number or to the registered address, and
     send the first code. ``flow`` binds the code to this session or sign-in. Raises Refused if a
     limit is reached."""
+    authenticators.require_room(work, account)
     _send(work, account, kind, number, CodePurpose.SETUP, flow)
     return authenticators.start_enrolment(work, account, kind, destination=number)
 

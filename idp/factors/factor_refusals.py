@@ -21,3 +21,10 @@ class LastRequiredFactor(Refused):
     """The policy requires the factor."""
 
     template = N_("the last required verification method cannot be removed")
+
+
+class TooManyFactors(Refused):
+    """The account has as many factors as it can have."""
+
+    template = N_("an account has at most {most} verification methods")
+    most: int

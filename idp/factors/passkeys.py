@@ -27,6 +27,8 @@ class Ceremony(StrEnum):
     REGISTER = "register"
     #: As a second factor, or before a change.
     FACTOR = "factor"
+    #: Creation without a prompt (``automatic_passkeys``).
+    AUTOMATIC = "automatic"
     #: Sign-in with the passkey alone.
     ALONE = "alone"
 
@@ -77,17 +79,20 @@ def list_passkeys(work: UnitOfWork, account: Account) -> list[Authenticator]:
     ]
 
 
-def creation_options(work: UnitOfWork, account: Account, flow: str) -> str:
+def creation_options(
+    work: UnitOfWork, account: Account, flow: str, ceremony: Ceremony = Ceremony.REGISTER
+) -> str:
     """The JSON with which a browser creates a passkey."""
     if account.user_handle is None:
         account.user_handle = work.token(64)
     return passkey_ceremony.creation_options(
         site(work),
-        challenge=challenge(work, Ceremony.REGISTER, flow),
+        challenge=challenge(work, ceremony, flow),
         user_handle=account.user_handle,
         username=account.username,
         display_name=account.person.full_name or account.username,
         present=[_key(row) for row in list_passkeys(work, account)],
+        is_automatic=ceremony is Ceremony.AUTOMATIC,
     )
 
 
@@ -129,19 +134,25 @@ def unknown(work: UnitOfWork, text: str) -> dict[str, str] | None:
 
 
 def register(
-    work: UnitOfWork, account: Account, flow: str, text: str, name: str
+    work: UnitOfWork,
+    account: Account,
+    flow: str,
+    text: str,
+    name: str,
+    ceremony: Ceremony = Ceremony.REGISTER,
 ) -> Authenticator | Fault:
     """Store the passkey that the browser created as a factor; returns a fault if its response is
-    not valid."""
+    not valid. Raises TooManyFactors."""
+    is_automatic = ceremony is Ceremony.AUTOMATIC
     try:
         answer = passkey_ceremony.read(text)
-        _spend(work, Ceremony.REGISTER, flow, answer.challenge)
-        created = passkey_ceremony.register(site(work), answer)
+        _spend(work, ceremony, flow, answer.challenge)
+        created = passkey_ceremony.register(site(work), answer, is_automatic=is_automatic)
         made = created.key
         if _row_of(work, made.credential_id) is not None:
             raise PasskeyRefused(PasskeyRefusal.KNOWN_ALREADY)
     except PasskeyRefused as refusal:
-        return _refused(work, refusal, account, Ceremony.REGISTER)
+        return refused(work, refusal, account, ceremony)
     row = authenticators.start_enrolment(
         work,
         account,
@@ -151,7 +162,9 @@ def register(
     row.credential_id, row.public_key = made.credential_id, made.public_key
     row.sign_count, row.transports = made.sign_count, made.transports
     row.is_synced, row.is_backed_up = made.is_synced, made.is_backed_up
-    return row if authenticators.confirm(work, account, row) else Fault.WRONG
+    how = str(ceremony) if is_automatic else ""
+    done = authenticators.confirm(work, account, row, ceremony=how)
+    return row if done else Fault.WRONG
 
 
 def verify(
@@ -177,7 +190,7 @@ def verify(
             raise PasskeyRefused(PasskeyRefusal.COUNTER_FELL)
     except PasskeyRefused as refusal:
         holder = work.db.get(Account, row.account_id) if row is not None else account
-        fault = _refused(work, refusal, holder, ceremony)
+        fault = refused(work, refusal, holder, ceremony)
         if refusal.reason is PasskeyRefusal.COUNTER_FELL and holder is not None:
             # The passkey may be cloned: require another factor at the next sign-in and notify the
             # holder.
@@ -208,9 +221,10 @@ def _record_use(work: UnitOfWork, row: Authenticator, used: passkey_ceremony.Use
     return bool(moved.rowcount == 1)  # type: ignore[attr-defined]
 
 
-def _refused(
+def refused(
     work: UnitOfWork, refusal: PasskeyRefused, account: Account | None, ceremony: Ceremony
 ) -> Fault:
+    """Record a refusal, and return what the holder is told."""
     events.record(
         work,
         AuditAction.FACTOR_CHECKED,

@@ -56,6 +56,14 @@ class PasskeyRefusal(StrEnum):
     UNKNOWN_PASSKEY = "unknown_passkey"
     PASSKEY_OF_ANOTHER = "passkey_of_another"
     WRONG_USER_HANDLE = "wrong_user_handle"
+    #: The holder did not agree to passkeys that are created without a prompt.
+    NOT_AGREED = "not_agreed"
+    #: No sign-in with password and second factor within the last minutes.
+    NOT_JUST_SIGNED_IN = "not_just_signed_in"
+    #: A passkey was added since that sign-in.
+    ONE_ADDED_ALREADY = "one_added_already"
+    #: The account has as many factors as it can have.
+    TOO_MANY_FACTORS = "too_many_factors"
 
 
 class PasskeyRefused(ValueError):
@@ -116,9 +124,15 @@ def creation_options(
     username: str,
     display_name: str,
     present: Iterable[Passkey],
+    is_automatic: bool = False,
 ) -> str:
     """JSON for ``parseCreationOptionsFromJSON``: a discoverable credential with user verification,
-    no attestation, excluding the account's existing credentials."""
+    no attestation, excluding the account's existing credentials. ``is_automatic``: created without
+    a prompt, so the user cannot be verified at that moment (WebAuthn level 3, conditional
+    mediation)."""
+    verification = UserVerificationRequirement.REQUIRED
+    if is_automatic:
+        verification = UserVerificationRequirement.PREFERRED
     options = webauthn.generate_registration_options(
         rp_id=site.rp_id,
         rp_name=site.name,
@@ -129,7 +143,7 @@ def creation_options(
         timeout=TIMEOUT_MS,
         authenticator_selection=AuthenticatorSelectionCriteria(
             resident_key=ResidentKeyRequirement.REQUIRED,
-            user_verification=UserVerificationRequirement.REQUIRED,
+            user_verification=verification,
         ),
         exclude_credentials=_descriptors(present),
     )
@@ -200,15 +214,17 @@ def read(text: str) -> Answer:
     return answer
 
 
-def register(site: Site, answer: Answer) -> Created:
-    """The new credential. Raises Refused."""
+def register(site: Site, answer: Answer, *, is_automatic: bool = False) -> Created:
+    """The new credential. If the browser created it without a prompt, its user was neither present
+    nor verified; each sign-in verifies the user. Raises Refused."""
     try:
         made = webauthn.verify_registration_response(
             credential=_without_statement(answer.text),
             expected_challenge=answer.challenge,
             expected_rp_id=site.rp_id,
             expected_origin=site.origin,
-            require_user_verification=True,
+            require_user_presence=not is_automatic,
+            require_user_verification=not is_automatic,
         )
     except Exception as error:
         # The library parses untrusted input: any error in it means an invalid response.

@@ -19,6 +19,8 @@ SECRET_BYTES = 20
 WINDOW = 1
 #: The window during setup: wider, to detect a clock that is further off.
 WINDOW_AT_SETUP = 2
+#: How many steps a clock may come to be off, a little at each sign-in.
+MAX_DRIFT = 10
 
 
 def secret_of(random: bytes) -> str:
@@ -54,14 +56,16 @@ def matching_step(
 
 def drift(last_step: int, at: datetime | None) -> int:
     """How many steps the clock of an app was ahead (or behind, negative) when its last code was
-    accepted; at most what the setup accepts."""
+    accepted, at most ``MAX_DRIFT``."""
     if not last_step or at is None:
         return 0
     ahead = last_step - int(at.timestamp()) // STEP_SECONDS
-    return max(-WINDOW_AT_SETUP, min(ahead, WINDOW_AT_SETUP))
+    return max(-MAX_DRIFT, min(ahead, MAX_DRIFT))
 
 
 def _steps(now: datetime, window: int, drift: int) -> Iterable[int]:
-    """A clock that was set right is accepted too."""
+    """Around the time that the app is expected to have, and around the right one: its clock may
+    have been set right. Nothing between the two, so a drift adds three codes at most."""
     present = int(now.timestamp()) // STEP_SECONDS
-    return range(present + min(0, drift) - window, present + max(0, drift) + window + 1)
+    around = (present, present + drift)
+    return sorted({at + off for at in around for off in range(-window, window + 1)})

@@ -108,6 +108,8 @@ class Account(Base):
     distrusted_for: Mapped[str] = mapped_column(String(20), default="", server_default=text("''"))
     #: The WebAuthn user handle: random, 64 bytes in base64url (WebAuthn 14.6.1).
     user_handle: Mapped[str | None] = mapped_column(String(100), unique=True)
+    #: Whether the holder agreed that browsers create passkeys without a prompt.
+    creates_passkeys: Mapped[bool] = mapped_column(default=False, server_default=false())
     #: E.164, verified: the number for recovery codes by SMS (SP-03).
     recovery_phone: Mapped[str | None] = mapped_column(String(20))
     locale: Mapped[str] = mapped_column(String(5), default="en")

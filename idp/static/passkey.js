@@ -3,7 +3,8 @@
  * gets the browser's answer in its field "credential", and is sent.
  *
  * The page provides
- *   form[data-passkey][data-options]   data-conditional: offer keys in the user name's field too
+ *   form[data-passkey][data-options]   data-conditional: offer keys in the user name's field too;
+ *                                      to create one, without a prompt and without a button
  *   [data-passkey-button][hidden]      starts; inside the form or elsewhere on the page
  *   [data-passkey-error][hidden]       shown when the person gave up or no key fits
  *   [data-passkey-missing][hidden]     shown where the browser cannot do it
@@ -105,10 +106,25 @@
     }
   }
 
+  async function createUnasked() {
+    try {
+      const able = await PublicKeyCredential.getClientCapabilities();
+      if (able.conditionalCreate) {
+        await ask("conditional");
+      }
+    } catch {
+      // The browser cannot, or has no reason to: the page stays as it is.
+    }
+  }
+
   if (!window.PublicKeyCredential || !navigator.credentials) {
     if (missing) {
       missing.hidden = false;
     }
+    return;
+  }
+  if (!button) {
+    createUnasked();
     return;
   }
   button.hidden = false;

@@ -127,6 +127,44 @@ def test_a_passkey_is_registered_and_used_alone_and_as_second_factor(
     assert page.complaints == []  # type: ignore[attr-defined]
 
 
+#: The virtual authenticator has no password manager, without which Chromium creates no passkey
+#: unasked. The page's script is told to ask; all else is as it is.
+ASKS = """
+const create = navigator.credentials.create.bind(navigator.credentials);
+navigator.credentials.create = ({ publicKey, mediation }) =>
+  mediation === "conditional" ? create({ publicKey }) : Promise.reject(new Error("asked"));
+"""
+
+
+def test_a_passkey_is_created_after_a_sign_in_where_the_person_agreed(
+    page: Page,
+    authenticator: tuple[CDPSession, str],
+    live_demo: dict[str, Any],
+    people: dict[str, dict[str, Any]],
+) -> None:
+    """Off at first: nothing. Turned on: after the next sign-in, and once."""
+    person, issuer = people["settlements_analyst"], live_demo["issuer"]
+    devtools, number = authenticator
+    page.goto(issuer)
+    sign_in(page, person)
+    open_setting(page, issuer, "Change Automatic passkeys", person)
+    page.get_by_role("button", name="Turn on").click()
+    expect(page.get_by_role("status").first).to_have_text("Automatic passkeys are turned on.")
+    sign_out(page, issuer)
+    page.add_init_script(ASKS)
+    page.goto(issuer)
+    sign_in(page, person)
+    expect(page.get_by_role("status").first).to_contain_text("Your browser created a passkey.")
+    (key,) = devtools.send("WebAuthn.getCredentials", {"authenticatorId": number})["credentials"]
+    assert key["isResidentCredential"]
+    page.reload()
+    expect(page.locator("form[data-passkey]")).to_have_count(0)
+    open_setting(page, issuer, "Change Passkey", person)
+    page.get_by_role("button", name="Remove").click()
+    expect(page.get_by_role("status").first).to_have_text("Your verification method was removed.")
+    assert page.complaints == []  # type: ignore[attr-defined]
+
+
 def test_n67_a_passkey_response_for_another_origin_is_refused(
     page: Page,
     authenticator: tuple[CDPSession, str],

@@ -12,6 +12,7 @@ from tests.gallery.studio import Studio, View
 from tests.world import KEY, PASSWORD, Browser, Rp
 
 PROGRAMS = "/settings/programs"
+AUTOMATIC = "/settings/automatic-passkeys"
 #: The first parts of the names of these views.
 AREAS = frozenset({"home", "settings", "programs", "demo"})
 
@@ -68,6 +69,10 @@ def _factors(studio: Studio) -> Iterator[View]:
     yield View("settings/recovery-codes", page)
     shown = browser.submit(page, "/settings/recovery-codes")
     yield View("settings/recovery-codes-shown", shown)
+    page = browser.get(AUTOMATIC)
+    yield View("settings/automatic-passkeys", page)
+    browser.submit(page, AUTOMATIC, do="on")
+    yield View("settings/automatic-passkeys-on", browser.get(AUTOMATIC))
     page = browser.get("/settings/question")
     yield View("settings/question", page)
     question = re.findall(r'<option value="([a-z_-]+)"', page.text)[0]

@@ -192,7 +192,11 @@ def test_n64_codes_of_an_app_count_in_their_window_once() -> None:
     assert behind == [3, 4, 5, 6, None, None]
     assert totp.drift(0, moment) == totp.drift(7, None) == 0
     at = int(moment.timestamp()) // totp.STEP_SECONDS
-    assert [totp.drift(at + off, moment) for off in (-9, -1, 0, 2, 3)] == [-2, -1, 0, 2, 2]
+    offs = (-11, -10, -1, 0, 2, 10, 11)
+    assert [totp.drift(at + off, moment) for off in offs] == [-10, -10, -1, 0, 2, 10, 10]
+    far = [totp.matching_step(secret, code, moment, after=0, drift=-4) for code in codes.values()]
+    # The steps 0 to 2, and 4 to 6.
+    assert far == [None, 4, 5, 6, None, None]
     address = totp.uri(secret, username="ada", issuer="Gateway")
     assert address == f"otpauth://totp/Gateway:ada?secret={secret}&issuer=Gateway"
 

@@ -326,6 +326,8 @@ FORMS = [
     ("/settings/verify", {"current": "x"}),
     ("/settings/question", {"question": "first_pet", "answer": "rex and co"}),
     ("/settings/recovery-codes", {}),
+    ("/settings/automatic-passkeys", {"do": "on"}),
+    ("/settings/automatic-passkeys/created", {"credential": "{}"}),
     ("/settings/phone", {"number": "416 967 1111", "current": "x", "do": "send"}),
     ("/settings/phone/code", {"code": "123456"}),
     ("/settings/programs/test", {"ip": "192.0.2.7", "service": ""}),

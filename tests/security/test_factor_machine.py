@@ -30,7 +30,8 @@ from tests.world import NEW_PASSWORD, PASSWORD, Browser, Rp, World, hidden_field
 OWNER, THIEF = 0, 1
 PAGES = (
     "/", "/settings", "/settings/factors/totp", "/settings/factors/email", "/settings/verify",
-    "/settings/recovery-codes", "/settings/question", "/settings/password", "/signin",
+    "/settings/recovery-codes", "/settings/automatic-passkeys",
+    "/settings/automatic-passkeys/created", "/settings/question", "/settings/password", "/signin",
     "/signin/factor", "/signin/password", "/signin/passkey", "/enrol", "/enrol/totp",
     "/enrol/email", "/enrol/sms", "/enrol/passkey", "/signin/account", "/signin/consent",
     "/recover/open", "/oauth2/v1/authorize/resume",
@@ -45,7 +46,9 @@ WORDS = st.fixed_dictionaries(
         "code": st.sampled_from(["", "000000", "123456", "AAAA-AAAA-AAAA"]),
         "credential": st.sampled_from(["", "{}"]),
         "step": st.sampled_from(["proof", "phone", "factor", "question", "codes", "finish"]),
-        "do": st.sampled_from(["begin", "send", "confirm", "show", "kept", "remove", "rename"]),
+        "do": st.sampled_from(
+            ["begin", "send", "confirm", "show", "kept", "remove", "rename", "on", "off"]
+        ),
         "decision": st.just("allow"),
         "choice": st.just("continue"),
         "remember": st.just("1"),

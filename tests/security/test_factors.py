@@ -397,6 +397,7 @@ CHANGES = {
     "/settings/factors/email": {"do": "begin"},
     "/settings/factors/own/{id}": {"do": "remove"},
     "/settings/recovery-codes": {},
+    "/settings/automatic-passkeys": {"do": "on"},
     "/settings/question": {"question": "first_pet", "answer": "rex and co"},
 }
 

@@ -461,6 +461,7 @@ def test_the_browser_learns_of_a_passkey_that_does_not_exist(
     [
         ("fbfc3007-154e-4ecc-8c0b-6e020557d7bd", "", "iCloud Keychain"),
         ("fbfc3007-154e-4ecc-8c0b-6e020557d7bd", "My phone", "My phone"),
+        ("2fc0579f-8113-47ea-b116-bb5a8db9202a", "", "YubiKey 5"),
         ("00000000-0000-0000-0000-000000000000", "", ""),
     ],
 )

@@ -73,6 +73,7 @@ EVENTS = complete(
         AuditAction.EVENT_STREAM_DELETED: _("Stream of security events deleted"),
         AuditAction.FACTORS_RESET: _("Verification methods reset"),
         AuditAction.FACTOR_ADDED: _("Verification method added"),
+        AuditAction.FACTOR_AUTOMATIC_SET: _("Automatic passkeys turned on or off"),
         AuditAction.FACTOR_CHECKED: _("Verification method used"),
         AuditAction.FACTOR_CODE_SENT: _("Verification code sent"),
         AuditAction.FACTOR_PREFERRED: _("Preferred verification method set"),

@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from idp import current
 from idp.errors import CodeNotSent
 from idp.factors import authenticators, factor_codes, passkeys
+from idp.factors.factor_refusals import TooManyFactors
 from idp.mfa import totp
 from idp.mfa.assurance import FactorKind
 from idp.models import Account, Authenticator
@@ -39,9 +40,16 @@ def serve(place: Place, kind: FactorKind) -> Authenticator | BaseResponse:
     """Show the page or process its form. Returns the factor once it is confirmed."""
     if request.method != "POST":
         return _page(place, kind)
-    if request.form.get("do") == "begin":
-        return _BEGIN[kind](place)
-    return _confirm(place, kind)
+    try:
+        if request.form.get("do") == "begin":
+            return _BEGIN[kind](place)
+        return _confirm(place, kind)
+    except TooManyFactors as refusal:
+        fault = gettext(
+            "You have %(n)s verification methods, and more are not possible. Remove one first.",
+            n=refusal.most,
+        )
+        return _page(place, kind, error=fault)
 
 
 def _begin_app(place: Place) -> BaseResponse:

@@ -12,6 +12,7 @@ from idp.models import Account, AccountKind, BrowserSession
 from idp.policy.search_terms import fold
 from idp.web import client_logos, i18n
 from idp.web.guard import needs_session
+from idp.web.profile import factor_pages
 
 #: With more tiles than these, the page has a search field.
 MANY = 8
@@ -53,6 +54,7 @@ def dashboard(session: BrowserSession) -> Response:
         has_search=len(tiles) > MANY,
         query=query,
         is_machine=is_machine,
+        passkey_options=factor_pages.offer_automatic_passkey(session),
     )
     return Response(body)
 

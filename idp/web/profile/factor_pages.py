@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from idp import current
 from idp.errors import Refused
 from idp.factors import authenticators as service
-from idp.factors import passkeys
+from idp.factors import automatic_passkeys, passkeys
 from idp.factors import recovery_codes as paper
 from idp.factors import security_question as question
 from idp.mfa.assurance import PASSWORD, FactorKind
@@ -42,8 +42,11 @@ def register(pages: Blueprint) -> None:
         ("/settings/factors/own/<public_id>", own_factor, "own_factor"),
         ("/settings/recovery-codes", recovery_codes, "recovery_codes"),
         ("/settings/question", security_question, "security_question"),
+        ("/settings/automatic-passkeys", agree_to_passkeys, "agree_to_passkeys"),
     ):
         pages.add_url_rule(path, name, view, methods=both)
+    created = "/settings/automatic-passkeys/created"
+    pages.add_url_rule(created, "automatic_passkey", automatic_passkey, methods=["POST"])
 
 
 def shown(account: Account) -> dict[str, Any]:
@@ -61,6 +64,7 @@ def shown(account: Account) -> dict[str, Any]:
         "question": questions.words(chosen.question) if chosen else "",
         "codes_left": paper.count_unused(work, account),
         "accepted_passkeys": passkeys.accepted(work, account),
+        "creates_passkeys": account.creates_passkeys,
     }
 
 
@@ -188,6 +192,41 @@ def _own_page(account: Account, row: Authenticator, *, error: bool = False) -> B
         error=error,
     )
     return Response(body, status=400 if error else 200)
+
+
+@needs_proof
+def agree_to_passkeys(session: BrowserSession) -> BaseResponse:
+    """Agree to passkeys that the browser creates without a prompt, or do not agree any more."""
+    work, account = current.work(), session.account
+    if not service.list_usable(work, account):
+        abort(404)
+    if request.method == "POST":
+        agreed = request.form.get("do") == "on"
+        automatic_passkeys.set_agreed(work, account, agreed=agreed)
+        flash(
+            gettext("Automatic passkeys are turned on.")
+            if agreed
+            else gettext("Automatic passkeys are turned off.")
+        )
+        return _home()
+    return Response(render_template("automatic_passkeys.html", is_on=account.creates_passkeys))
+
+
+def offer_automatic_passkey(session: BrowserSession) -> str | None:
+    """What the page after a sign-in asks of the browser, without a prompt; mostly nothing."""
+    return automatic_passkeys.creation_options(current.work(), session, flow_of(session))
+
+
+def automatic_passkey() -> BaseResponse:
+    """Store the passkey that the browser created without a prompt. If it cannot be stored, the
+    person goes on as before."""
+    session = current.browser_session()
+    if session is None:
+        return redirect(url_for("login.signin"), code=303)
+    text = request.form.get("credential", "")
+    if automatic_passkeys.register(current.work(), session, flow_of(session), text):
+        flash(gettext("Your browser created a passkey. You can use it instead of your password."))
+    return redirect(url_for("profile.dashboard"), code=303)
 
 
 @needs_proof
