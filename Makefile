@@ -51,7 +51,7 @@ bench: $(VENV)/.test ## Measure the gateway beside other providers, and draw the
 	@$(BIN)/python -m benchmarks.compare $(ARGS)
 
 faults: $(VENV)/.test $(CATALOGUES) nginx ## Kill, cut, fill and delay what the gateway uses, and look what is left (needs PostgreSQL, Redis, faketime; root for hosts)
-	@$(BIN)/python -m pytest -q tests/faults --faults $(ARGS)
+	@$(BIN)/python -m pytest -q tests/faults --faults -n 2 --dist load $(ARGS)
 
 interop: $(VENV)/.test $(CATALOGUES) browser nginx ## Sign in with unmodified client software, installed into build/interop (needs node, go, mvn; ARGS="--help" for more)
 	@$(BIN)/python -m interop.run $(ARGS)
