@@ -30,6 +30,13 @@ def risk() -> None:
     "--seed", default=1, show_default=True, help="Random seed. The same seed gives the same log."
 )
 @click.option("--people", default=400, show_default=True, type=click.IntRange(1, 100_000))
+@click.option(
+    "--bound",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 100),
+    help="Percentage of browsers with a key. People's own sign-ins do not depend on it.",
+)
 @click.option("--days", default=180, show_default=True, type=click.IntRange(1, 3_650))
 @click.option(
     "--start",
@@ -38,18 +45,22 @@ def risk() -> None:
     type=click.DateTime(["%Y-%m-%d"]),
     help="First day.",
 )
-def simulate(seed: int, people: int, days: int, start: datetime) -> None:
-    """Print a log of an invented market as CSV: people's own sign-ins and five kinds of attacks.
+def simulate(seed: int, people: int, bound: int, days: int, start: datetime) -> None:
+    """Print a log of an invented market as CSV: people's own sign-ins and six kinds of attacks.
 
     Columns: time (ISO 8601, UTC), user, ip, country, region, city, asn, user_agent,
-    device_cookie, success, is_attack, attack_kind."""
+    device_cookie (a name of the cookie, the same for its later values and for copies), device_key
+    (true if the browser proved its key), cookie_copied_at, success, is_attack, attack_kind."""
     from idp.risk_lab import simulation
 
     random = Random(seed)  # noqa: S311 - a log to be made again, no secret
     writer = csv.DictWriter(sys.stdout, simulation.COLUMNS, lineterminator="\n")
     writer.writeheader()
     begin = start.replace(hour=12, tzinfo=UTC)
-    writer.writerows(simulation.simulate(random, people=people, days=days, start=begin))
+    share = bound / 100
+    writer.writerows(
+        simulation.simulate(random, people=people, days=days, start=begin, bound=share)
+    )
 
 
 @risk.command()
@@ -141,6 +152,25 @@ def _describe(scored: Scored, random: Random) -> dict[str, Any]:
         "points": [asdict(point) for point in points],
         "friction": [asdict(entry) for entry in evaluation.friction(scored)],
         "slices": evaluation.slices(scored, own.threshold) if own else {},
+        "first_week": evaluation.stopped_in_first_week(scored, own.threshold) if own else {},
+        "copies": _copies(scored),
+    }
+
+
+def _copies(scored: Scored) -> dict[str, Any]:
+    """What became of the copies of cookies that were used without a second factor."""
+    from statistics import median
+
+    from idp.risk_lab.compared_models import Engine
+
+    model = scored.model
+    if not isinstance(model, Engine) or not model.copies:
+        return {}
+    hours = model.hours_to_find
+    return {
+        "used": model.copies,
+        "found": len(hours),
+        "median_hours": round(median(hours), 1) if hours else None,
     }
 
 
@@ -165,6 +195,16 @@ def _print(result: list[dict[str, Any]]) -> None:
         if entry["slices"]:
             rates = ", ".join(f"{name} {rate:.1%}" for name, rate in entry["slices"].items())
             click.echo(f"prompts at its own threshold: {rates}")
+        if entry["first_week"]:
+            shares = ", ".join(f"{kind} {share:.3f}" for kind, share in entry["first_week"].items())
+            click.echo(f"stopped in the first week: {shares}")
+        if entry["copies"]:
+            click.echo(
+                "copies of cookies used without extra verification: {used}, found at the next "
+                "sign-in in that browser: {found}, median after {median_hours} hours".format(
+                    **entry["copies"]
+                )
+            )
     click.echo("\nmedian prompts of a person where so many attacks are stopped: first 12, first 39")
     cells = {
         (entry["engine"], one["kind"], one["stopped"]): f"{one['first_12']:g}, {one['first_39']:g} "

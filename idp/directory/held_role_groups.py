@@ -84,7 +84,8 @@ def holders(
 
 def second_factor_rules(work: UnitOfWork, account: Account) -> list[str]:
     """The second-factor rules that apply to the account: those of its role groups, and the
-    administrators' rule for accounts with a console role (Z-13)."""
+    administrators' rule for accounts with a console role (Z-13). Empty for an account without
+    such rights."""
     rows = work.db.execute(
         select(RoleGroup.name, RoleGroup.second_factor, Participant.number)
         .select_from(Assignment)

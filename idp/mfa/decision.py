@@ -61,7 +61,7 @@ def _reasons(risk: Risk, rule: Rule, browser: Browser, now: datetime) -> Iterabl
     # Without a history there is nothing to compare.
     if risk.band is not Band.LOW and PromptReason.FIRST_SIGN_IN not in risk.hits:
         weighty = sorted(risk.evidence, key=lambda entry: -entry.weight)
-        codes = [entry.code for entry in weighty if entry.weight > SUSPICIOUS]
+        codes = dict.fromkeys(entry.code for entry in weighty if entry.weight > SUSPICIOUS)
         yield from codes if codes or risk.hits else [PromptReason.UNLIKE_YOU]
     if not browser.is_remembered and not risk.hits:
         yield PromptReason.NOT_REMEMBERED

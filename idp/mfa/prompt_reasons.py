@@ -42,7 +42,11 @@ class Feature(StrEnum):
     """What the risk engine compares."""
 
     NETWORK = "network"
+    #: A network or provider that the person has not used before.
+    NOVELTY = "novelty"
     BROWSER = "browser"
+    #: A proved key of the browser.
+    KEY = "key"
     RARITY = "rarity"
     HOUR = "hour"
     FAILURES = "failures"
@@ -57,6 +61,7 @@ class EvidenceCode(StrEnum):
     LISTED_NETWORK = PromptReason.LISTED_NETWORK
     USUAL_BROWSER = "usual_browser"
     NEW_BROWSER = PromptReason.NEW_BROWSER
+    PROVED_KEY = "proved_key"
     #: How often the person signs in, compared with others.
     HOW_OFTEN = "how_often"
     HOUR = "hour"

@@ -8,6 +8,8 @@ Hard rules always require a second factor. The score is a sum of natural log rat
 - Equation 7 without attack data of Freeman, Jain, Duermuth, Biggio and Giacinto, "Who Are You? A
   Statistical Approach to Measuring User Authenticity" (NDSS 2016).
 - Smoothing as published by Wiefling et al. (ACM TOPS 2022).
+- A network that the person has not used before, against how often the person uses new ones: the
+  estimate of Good, "The Population Frequencies of Species" (Biometrika 1953).
 - The hour of the day as a density on the circle (``hour_density``).
 """
 
@@ -41,6 +43,13 @@ AGENT = (("version", 0.54), ("family", 0.27), ("system", 0.185), ("kind", 0.005)
 #: A browser newer by at most this many major versions counts as the same one after an update.
 UPDATES = 6
 EARTH_KM = 6371.0
+#: The weight of a network and of a provider that the person has not used before, in parts of the
+#: log ratio.
+NEW_NETWORK, NEW_PROVIDER = 0.25, 0.5
+#: The weight of a proved key.
+PROVED_KEY = -1.0
+#: So many sign-ins with a second factor make a provider trusted for a new account.
+PROOFS_OF_PROVIDER = 2
 #: By feature: the evidence code of a usual value, and that of an unusual one.
 COMPARED = {
     Feature.NETWORK: (EvidenceCode.USUAL_NETWORK, EvidenceCode.NEW_NETWORK),
@@ -97,10 +106,26 @@ def _hits_of_history(attempt: Attempt, history: History, tuning: Tuning) -> Iter
         yield PromptReason.NEW_COUNTRY
     if is_impossible_travel(attempt, history):
         yield PromptReason.IMPOSSIBLE_TRAVEL
-    if history.first_at and attempt.at - history.first_at < timedelta(days=tuning.young_days):
+    is_young = history.first_at and attempt.at - history.first_at < timedelta(tuning.young_days)
+    if is_young and not has_early_trust(attempt, history):
         yield PromptReason.YOUNG_ACCOUNT
     if history.last_at and attempt.at - history.last_at > timedelta(days=tuning.dormant_days):
         yield PromptReason.DORMANT_ACCOUNT
+
+
+def has_early_trust(attempt: Attempt, history: History) -> bool:
+    """Whether a new account needs no second factor in this browser. One was verified in it, and
+    there is evidence of the place: the browser proves its key, a factor was verified from this
+    network, or twice from this provider. Never for accounts with far-reaching rights."""
+    if attempt.device is not Device.KNOWN or attempt.is_privileged or not attempt.is_proved:
+        return False
+    networks = history.proofs.get("ip", NO_COUNTS)
+    providers = history.proofs.get("asn", NO_COUNTS)
+    return (
+        attempt.has_key
+        or networks.get(attempt.ip, 0) >= 1
+        or providers.get(attempt.asn, 0) >= PROOFS_OF_PROVIDER
+    )
 
 
 def is_impossible_travel(attempt: Attempt, history: History) -> bool:
@@ -133,6 +158,10 @@ def _evidence(
 ) -> Iterable[Evidence]:
     network = {"ip": attempt.ip, "asn": attempt.asn, "country": attempt.place.country}
     yield _compared(Feature.NETWORK, network, network, NETWORK, history, population)
+    if attempt.has_key:
+        yield Evidence(Feature.KEY, EvidenceCode.PROVED_KEY, "", PROVED_KEY)
+    else:
+        yield from _novelty(attempt, history)
     own = agent_values(_as_seen(attempt.agent, history))
     yield _compared(Feature.BROWSER, agent_values(attempt.agent), own, AGENT, history, population)
     yield Evidence(Feature.RARITY, EvidenceCode.HOW_OFTEN, "", _rarity(history, population))
@@ -152,6 +181,23 @@ def _evidence(
         )
     if attempt.is_listed:
         yield Evidence(Feature.NETWORK, EvidenceCode.LISTED_NETWORK, attempt.ip, 2.0)
+
+
+def _novelty(attempt: Attempt, history: History) -> Iterable[Evidence]:
+    """``-ln`` of the probability that a sign-in of this person comes from a new network, times a
+    factor. The probability is the share of networks that were seen once (Good 1953). The equation
+    of ``_compared`` does not find it, since the country of the network was seen before."""
+    networks = history.counts.get("ip", NO_COUNTS)
+    providers = history.counts.get("asn", NO_COUNTS)
+    if attempt.asn and providers and attempt.asn not in providers:
+        shown, seen, factor = attempt.asn, providers, NEW_PROVIDER
+    elif attempt.ip and networks and attempt.ip not in networks:
+        shown, seen, factor = attempt.ip, networks, NEW_NETWORK
+    else:
+        return
+    once = sum(count == 1 for count in seen.values())
+    weight = factor * math.log((history.sign_ins + 1) / (once + 1))
+    yield Evidence(Feature.NOVELTY, EvidenceCode.NEW_NETWORK, shown, weight)
 
 
 def agent_values(agent: Agent) -> dict[str, str]:

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from idp.mfa.prompt_reasons import AccountChange, EvidenceCode, Feature, PromptReason
 
-MODEL = "2026-11"
+MODEL = "2026-11.2"
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,12 @@ class Attempt:
     device: Device = Device.UNKNOWN
     #: The browser family to which the cookie was issued. A different one indicates theft.
     device_family: str = ""
+    #: The browser proved the key that its cookie is bound to.
+    has_key: bool = False
+    #: A second factor was verified in this browser since the last change of the account.
+    is_proved: bool = False
+    #: The account has far-reaching rights: a console role, or a role group with a stricter rule.
+    is_privileged: bool = False
     #: Refused sign-ins of this account, and of this network, in the last hour.
     failures: int = 0
     network_failures: int = 0
@@ -120,6 +126,9 @@ class History:
     #: How often each value was seen, by level: ``ip``, ``asn``, ``country``, ``version``,
     #: ``family``, ``system``, ``kind``.
     counts: Mapping[str, Counts] = field(default_factory=dict)
+    #: The same for sign-ins with a second factor since the last change of the account, for the
+    #: levels ``ip`` and ``asn``.
+    proofs: Mapping[str, Counts] = field(default_factory=dict)
     hours: Sequence[PastSignIn] = ()
     first_at: datetime | None = None
     last_at: datetime | None = None

@@ -18,6 +18,8 @@ KEPT_DAYS = 180
 #: Recalculate the population's hours after this many sign-ins.
 REFRESH = 500
 LEVELS = ("ip", "asn", "country", "version", "family", "system", "kind")
+#: The levels at which sign-ins with a second factor are counted.
+PROVED_LEVELS = ("ip", "asn")
 
 
 def values_of(attempt: Attempt) -> dict[str, str]:
@@ -26,20 +28,29 @@ def values_of(attempt: Attempt) -> dict[str, str]:
     return network | agent_values(attempt.agent)
 
 
+def _count(counts: dict[str, Counter[str]], attempt: Attempt) -> None:
+    for level, value in values_of(attempt).items():
+        if value and level in counts:
+            counts[level][value] += 1
+
+
 @dataclass
 class _Person:
     kept: deque[Attempt] = field(default_factory=deque)
     counts: dict[str, Counter[str]] = field(
         default_factory=lambda: {level: Counter() for level in LEVELS}
     )
+    proofs: dict[str, Counter[str]] = field(
+        default_factory=lambda: {level: Counter() for level in PROVED_LEVELS}
+    )
     first_at: datetime | None = None
 
-    def add(self, attempt: Attempt) -> None:
+    def add(self, attempt: Attempt, *, with_factor: bool) -> None:
+        if with_factor:
+            _count(self.proofs, attempt)
         self.first_at = self.first_at or attempt.at
         self.kept.append(attempt)
-        for level, value in values_of(attempt).items():
-            if value:
-                self.counts[level][value] += 1
+        _count(self.counts, attempt)
         oldest = attempt.at - timedelta(days=KEPT_DAYS)
         while len(self.kept) > KEPT or self.kept[0].at < oldest:
             self._forget(self.kept.popleft())
@@ -56,6 +67,7 @@ class _Person:
         return History(
             sign_ins=len(self.kept),
             counts=self.counts,
+            proofs=self.proofs,
             hours=[
                 PastSignIn(
                     one.hour.of_day, one.hour.is_free, (now - one.at).total_seconds() / 86400
@@ -94,12 +106,10 @@ class SignInHistories:
             free=self._grids[True],
         )
 
-    def add(self, user: str, attempt: Attempt) -> None:
+    def add(self, user: str, attempt: Attempt, *, with_factor: bool = False) -> None:
         """Add a completed sign-in. Blocked attempts are never added."""
-        self._people.setdefault(user, _Person()).add(attempt)
-        for level, value in values_of(attempt).items():
-            if value:
-                self._counts[level][value] += 1
+        self._people.setdefault(user, _Person()).add(attempt, with_factor=with_factor)
+        _count(self._counts, attempt)
         self._note_hour(attempt.hour)
         self._total += 1
 

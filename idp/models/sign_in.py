@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy import ForeignKey, Index, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.db import Base, BigId, PrimaryKey, partial_index
@@ -33,6 +33,8 @@ class SignIn(Base):
     major: Mapped[int]
     system: Mapped[str] = mapped_column(String(60))
     kind: Mapped[str] = mapped_column(String(10))
+    #: Whether a second factor was verified.
+    is_proved: Mapped[bool] = mapped_column(default=False, server_default=false())
     #: When the worker added it to the population counts; None before.
     counted_at: Mapped[datetime | None]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
-from dataclasses import replace
+from collections import defaultdict, deque
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from idp.mfa.risk_engine import assess
@@ -29,8 +30,18 @@ class Model(Protocol):
         """Learn a completed sign-in of the person."""
 
 
+@dataclass
+class _Cookie:
+    """What the gateway knows about a browser with a cookie of an account."""
+
+    family: str
+    has_key: bool = False
+    is_proved: bool = False
+
+
 class Engine:
-    """The gateway's engine: hard rules, network, browser, hour."""
+    """The gateway's engine: hard rules, network, browser, hour. The cookie of a browser gets a new
+    value at each sign-in, of whichever account."""
 
     name = "this engine"
 
@@ -38,8 +49,18 @@ class Engine:
         self.tuning = tuning or Tuning()
         self.threshold: float | None = self.tuning.medium
         self._ledger = SignInHistories(self.tuning.kappa)
-        self._devices: dict[str, dict[str, str]] = defaultdict(dict)
-        self._elsewhere: Counter[str] = Counter()
+        self._devices: dict[str, dict[str, _Cookie]] = defaultdict(dict)
+        #: When the cookie got its last value.
+        self._renewed: dict[str, datetime] = {}
+        self._first: dict[str, datetime] = {}
+        #: The row that was scored last, and whether a second factor was required.
+        self._last: Row | None = None
+        self._asked = False
+        self._used: dict[str, list[datetime]] = defaultdict(list)
+        #: Copies of cookies without a key that were used without a second factor, and after how
+        #: many hours the next sign-in in the browser itself showed it.
+        self.copies = 0
+        self.hours_to_find: list[float] = []
 
     def score(self, row: Row) -> float:
         """The score; hard rules rank above all other scores."""
@@ -49,21 +70,48 @@ class Engine:
             self._ledger.population(),
             self.tuning,
         )
+        self._last, self._asked = row, found.asks
+        if row.copied_at is not None and not row.has_key and not found.asks:
+            self.copies += 1
+            self._used[row.cookie].append(row.attempt.at)
         return found.score + (HARD if found.hits else 0.0)
 
     def _recognised(self, row: Row) -> Attempt:
-        family = self._devices[row.user].get(row.cookie) if row.cookie else None
-        if family is not None:
-            return replace(row.attempt, device=Device.KNOWN, device_family=family)
-        other = bool(row.cookie) and self._elsewhere[row.cookie] > 0
-        return replace(row.attempt, device=Device.OF_ANOTHER if other else Device.UNKNOWN)
+        known = self._devices[row.user].get(row.cookie)
+        if known is None:
+            other = row.cookie in self._renewed
+            return replace(row.attempt, device=Device.OF_ANOTHER if other else Device.UNKNOWN)
+        device = Device.KNOWN
+        if row.copied_at is not None and row.copied_at < self._renewed[row.cookie]:
+            device = Device.COPIED
+        elif known.has_key and not row.has_key:
+            device = Device.UNPROVED
+        return replace(
+            row.attempt,
+            device=device,
+            device_family=known.family,
+            has_key=known.has_key,
+            is_proved=known.is_proved,
+        )
 
     def learn(self, row: Row) -> None:
         """Add to the history, and give the browser its cookie."""
-        self._ledger.add(row.user, row.attempt)
-        if row.cookie and row.cookie not in self._devices[row.user]:
-            self._devices[row.user][row.cookie] = row.attempt.agent.family
-            self._elsewhere[row.cookie] += 1
+        first = self._first.setdefault(row.user, row.attempt.at)
+        # A continued replay learns without scoring. Proofs matter for new accounts only.
+        if row is not self._last and row.attempt.at - first < timedelta(self.tuning.young_days):
+            self.score(row)
+        asked = row is self._last and self._asked
+        self._ledger.add(row.user, row.attempt, with_factor=asked)
+        if row.cookie:
+            known = self._devices[row.user].setdefault(
+                row.cookie, _Cookie(row.attempt.agent.family)
+            )
+            known.has_key = known.has_key or row.has_key
+            known.is_proved = known.is_proved or asked
+            self._renewed[row.cookie] = row.attempt.at
+            for used_at in self._used.pop(row.cookie, []):
+                hours = (row.attempt.at - used_at).total_seconds() / 3600
+                self.hours_to_find.append(hours)
 
 
 class Freeman:
@@ -77,7 +125,7 @@ class Freeman:
 
     def score(self, row: Row) -> float:
         """Network, browser and rarity, from the same calculation."""
-        history = self._ledger.history(row.user, row.attempt.at)
+        history = replace(self._ledger.history(row.user, row.attempt.at), hours=())
         found = assess(row.attempt, history, self._ledger.population(), Tuning())
         wanted = ("network", "browser", "rarity")
         return sum(entry.weight for entry in found.evidence if entry.feature in wanted)

@@ -26,6 +26,8 @@ PROMPT_RATES = (0.01, 0.02, 0.05, 0.10)
 STOPPED = (0.98, 0.99, 0.995, 0.999)
 BOOTSTRAP = 200
 WARM_UP = 12
+#: In seconds.
+WEEK = timedelta(days=7).total_seconds()
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,11 @@ def run(
         elif not row.attack:
             yield done
             continue
+        # Models count what becomes of copied cookies.
+        if done > already or row.copied_at is not None:
+            scores = [model.score(row) for model in models]
         if done > already:
             when = int(row.attempt.at.timestamp())
-            scores = [model.score(row) for model in models]
             store.add(row.attack or OWN, when, row.user, numbers[row.user], scores)
         if not row.attack:
             for model in models:
@@ -239,18 +243,39 @@ def curve(scored: Scored, kind: str) -> list[tuple[float, float]]:
 
 
 def slices(scored: Scored, threshold: float) -> dict[str, float]:
-    """Prompt rates at one threshold in the first week, in the week after a daylight-saving change,
-    and overall."""
-    first: dict[str, int] = {}
+    """Prompt rates at one threshold in the first week, after it, in the week after a
+    daylight-saving change, and overall."""
+    first = _first_times(scored)
     total: Counter[str] = Counter()
     asked: Counter[str] = Counter()
     for when, user, _, score in scored.own:
-        first.setdefault(user, when)
-        names = ["all"]
-        if when - first[user] < timedelta(days=7).total_seconds():
-            names.append("first week")
+        names = ["all", "first week" if when - first[user] < WEEK else "after it"]
         if hour_of(datetime.fromtimestamp(when, UTC), HOME_ZONE).after_change:
             names.append("week after a change of clocks")
         total.update(names)
         asked.update(names if score > threshold else [])
     return {name: asked[name] / total[name] for name in total}
+
+
+def stopped_in_first_week(scored: Scored, threshold: float) -> dict[str, float]:
+    """The share of attacks stopped within a week of the person's first sign-in, by kind."""
+    first = _first_times(scored)
+    found = {}
+    for kind, rows in scored.attacks.items():
+        early = [
+            score > threshold for when, user, score in rows if _is_early(when, first.get(user))
+        ]
+        if early:
+            found[kind] = sum(early) / len(early)
+    return found
+
+
+def _is_early(when: int, first: int | None) -> bool:
+    return first is not None and when - first < WEEK
+
+
+def _first_times(scored: Scored) -> dict[str, int]:
+    first: dict[str, int] = {}
+    for when, user, _, _ in scored.own:
+        first.setdefault(user, when)
+    return first

@@ -42,10 +42,15 @@ class Row:
 
     user: str
     attempt: Attempt
+    #: A name for the cookie of the browser; the same for its later values and for copies of it.
     cookie: str
     success: bool
     #: The kind of attack; empty for the person's own sign-in.
     attack: str
+    #: Whether the browser proved the key that it is bound to.
+    has_key: bool = False
+    #: When the cookie was copied; None in the browser itself.
+    copied_at: datetime | None = None
 
 
 @dataclass
@@ -169,13 +174,14 @@ def parse_row(record: Mapping[str, str]) -> Row:
             ours: record[theirs] for ours, theirs in OTHER_COLUMNS.items() if theirs in record
         }
     try:
-        at = datetime.fromisoformat(record["time"])
+        at = _moment(record["time"])
+        copied = record.get("cookie_copied_at")
+        copied_at = _moment(copied) if copied else None
         user, ip = record["user"], record["ip"]
     except (KeyError, ValueError) as error:
         raise BadRow(str(error)) from error
     if not user:
         raise BadRow("no user")
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
     country, region, city = (_known(record.get(name, "")) for name in ("country", "region", "city"))
     return Row(
         user,
@@ -190,7 +196,14 @@ def parse_row(record: Mapping[str, str]) -> Row:
         record.get("device_cookie", ""),
         record.get("success", "true").lower() == "true",
         _attack(record),
+        record.get("device_key", "").lower() == "true",
+        copied_at,
     )
+
+
+def _moment(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _attack(record: Mapping[str, str]) -> str:

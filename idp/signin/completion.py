@@ -47,10 +47,11 @@ def complete(
     session, session_cookie, accounts_cookie = browser_accounts.sign_in(
         work, account, methods=methods, previous=previous, cookie=accounts_cookie
     )
+    with_factor = bool(set(methods) - {"pwd"})
     browser_cookie, is_new = browsers.record_sign_in(
-        work, account, cookie, remember=found.remember, with_factor=bool(set(methods) - {"pwd"})
+        work, account, cookie, remember=found.remember, with_factor=with_factor
     )
-    sign_in_history.record_sign_in(work, account)
+    sign_in_history.record_sign_in(work, account, with_factor=with_factor)
     events.record(
         work,
         AuditAction.SIGNIN_SUCCEEDED,

@@ -4,7 +4,7 @@ score and ``mfa.decision`` decides."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from ipaddress import IPv6Address
 from typing import Any
@@ -56,15 +56,10 @@ def evaluate(
 ) -> Assessment:
     """Whether the risk or a rule asks for a second factor after the first one. If the risk cannot
     be computed a factor is asked for; no sign-in passes without one and no person is locked out."""
-    rule = strictest(
-        [
-            work.settings.second_factor,
-            client.second_factor if client else "",
-            *held_role_groups.second_factor_rules(work, account),
-        ]
-    )
+    held = held_role_groups.second_factor_rules(work, account)
+    rule = strictest([work.settings.second_factor, client.second_factor if client else "", *held])
     try:
-        risk: Risk | None = _assess(work, account, known, cookie)
+        risk: Risk | None = _assess(work, account, known, cookie, is_privileged=bool(held))
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         log.error("risk_failed", account=account.subject, error=type(error).__name__)
         risk = None
@@ -123,9 +118,17 @@ def _explained(found: Assessment) -> dict[str, Any]:
     return data
 
 
-def _assess(work: UnitOfWork, account: Account, known: KnownBrowser | None, cookie: str) -> Risk:
+def _assess(
+    work: UnitOfWork,
+    account: Account,
+    known: KnownBrowser | None,
+    cookie: str,
+    *,
+    is_privileged: bool,
+) -> Risk:
     history = sign_in_history.history_of(work, account)
     attempt = _attempt(work, account, known, cookie, history)
+    attempt = replace(attempt, is_privileged=is_privileged)
     population = sign_in_history.population_of(work, attempt, history, TUNING.kappa)
     return assess(attempt, history, population, TUNING)
 
@@ -146,11 +149,20 @@ def _attempt(
         agent=agent_of(work.origin.user_agent or ""),
         device=browsers.device(work, account, cookie),
         device_family=agent_of(known.user_agent or "").family if known else "",
+        has_key=known is not None and known.binding is not None,
+        is_proved=_is_proved(account, known),
         failures=_refused(work, Event.account_id == account.id),
         network_failures=_refused_nearby(work),
         is_listed=address in work.ports.suspicious_networks,
         after=_change(account) if is_new else None,
     )
+
+
+def _is_proved(account: Account, known: KnownBrowser | None) -> bool:
+    """Whether a second factor was verified in this browser, and the account has not changed since
+    in a way that lowers trust."""
+    proved_at, changed = known.proved_at if known else None, account.distrusted_at
+    return proved_at is not None and (changed is None or proved_at >= changed)
 
 
 def _change(account: Account) -> AccountChange | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import and_, or_, select
@@ -12,7 +12,7 @@ from idp.mfa.features import agent_of, hour_of
 from idp.mfa.hour_density import GRID, density_of
 from idp.mfa.risk_engine import agent_values
 from idp.mfa.risk_values import Agent, Attempt, History, PastSignIn, Place, Population
-from idp.mfa.sign_in_histories import KEPT, KEPT_DAYS, LEVELS
+from idp.mfa.sign_in_histories import KEPT, KEPT_DAYS, LEVELS, PROVED_LEVELS
 from idp.models import Account, PopulationCount, SignIn
 from idp.policy.addresses import UNKNOWN, address_of, network_of
 from idp.transaction import UnitOfWork
@@ -21,8 +21,9 @@ from idp.transaction import UnitOfWork
 WHOLE = ("total", "people", "distinct", "working", "free")
 
 
-def record_sign_in(work: UnitOfWork, account: Account) -> None:
-    """Add a completed sign-in to the history. The engine never learns from one that was stopped."""
+def record_sign_in(work: UnitOfWork, account: Account, *, with_factor: bool = False) -> None:
+    """Add a completed sign-in to the history, with or without a second factor. The engine never
+    learns from one that was stopped."""
     address = address_of(work.origin.ip)
     place, asn = work.ports.geo_locator.look_up(address)
     agent = agent_of(work.origin.user_agent or "")
@@ -40,6 +41,7 @@ def record_sign_in(work: UnitOfWork, account: Account) -> None:
             major=agent.major,
             system=agent.system[:60],
             kind=agent.kind,
+            is_proved=with_factor,
         )
     )
 
@@ -61,20 +63,33 @@ def history_of(work: UnitOfWork, account: Account) -> History:
         .order_by(SignIn.at.desc())
         .limit(KEPT)
     ).all()
-    counts: dict[str, Counter[str]] = {level: Counter() for level in LEVELS}
-    for row in rows:
-        for level, value in values_of(row).items():
-            if value:
-                counts[level][value] += 1
     last = rows[0] if rows else None
     return History(
         sign_ins=len(rows),
-        counts=counts,
+        counts=_counted(rows, LEVELS),
+        proofs=_counted([row for row in rows if is_proof(account, row)], PROVED_LEVELS),
         hours=[_seen(row, work.now) for row in rows],
         first_at=rows[-1].at if rows else None,
         last_at=last.at if last else None,
         last_place=Place(last.country, "", "", last.latitude, last.longitude) if last else Place(),
     )
+
+
+def is_proof(account: Account, row: SignIn) -> bool:
+    """Whether a second factor was verified in this sign-in, and the account has not changed since
+    in a way that lowers trust."""
+    changed = account.distrusted_at
+    return row.is_proved and (changed is None or row.at >= changed)
+
+
+def _counted(rows: Iterable[SignIn], levels: Iterable[str]) -> dict[str, Counter[str]]:
+    counts: dict[str, Counter[str]] = {level: Counter() for level in levels}
+    for row in rows:
+        values = values_of(row)
+        for level, seen in counts.items():
+            if values[level]:
+                seen[values[level]] += 1
+    return counts
 
 
 def _seen(row: SignIn, now: datetime) -> PastSignIn:

@@ -91,7 +91,8 @@ PROMPT_REASONS = complete(
         PromptReason.STOLEN_DEVICE: _("This browser is different from the one we remember."),
         PromptReason.FIRST_SIGN_IN: _("This is your first sign-in."),
         PromptReason.YOUNG_ACCOUNT: _(
-            "Your account is new. We always ask for a code during the first days."
+            "Your account is new. During the first days we also ask for a code until you have "
+            "signed in with one in this browser and from this network."
         ),
         PromptReason.DORMANT_ACCOUNT: _("You have not signed in for a long time."),
         PromptReason.NEW_COUNTRY: _("You have not signed in from this country before."),

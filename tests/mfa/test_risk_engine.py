@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from idp.mfa.features import HOME_ZONE, agent_of, hour_of
 from idp.mfa.hour_density import GRID, bin_of, density_of, hour_density, is_unusual_hour
 from idp.mfa.prompt_reasons import AFTER
-from idp.mfa.risk_engine import assess, distance_km
+from idp.mfa.risk_engine import assess, distance_km, has_early_trust
 from idp.mfa.risk_values import (
     Agent,
     Attempt,
@@ -131,13 +131,76 @@ def test_a_stolen_cookie_abroad_needs_a_strong_factor(market: Market) -> None:
 
 
 def test_the_first_week_of_use(market: Market) -> None:
-    """First sign-in and the first five days ask; then a usual morning does not."""
+    """First sign-in and the first five days ask, without other evidence; then a usual morning does
+    not."""
     asked = []
     for day in range(1, 15):
         one = attempt(at(day, 8.5))
         asked.append(market.judge("new", one).asks)
         market.ledger.add("new", one)
     assert asked == [True] * 5 + [False] * 9
+
+
+HERE, PROVIDER = {"ip": {"172.16.0.1": 1}}, {"asn": {"64800": 1}}
+TWICE = {"asn": {"64800": 2}}
+#: What is proved, what the attempt has, and whether a new account is trusted.
+EARLY = (
+    (HERE, {}, True),
+    (HERE, {"is_proved": False}, False),
+    (HERE, {"ip": "172.16.0.2"}, False),
+    (PROVIDER, {}, False),
+    (TWICE, {}, True),
+    (TWICE, {"asn": "64801"}, False),
+    (TWICE, {"asn": ""}, False),
+    ({}, {"has_key": True}, True),
+    ({}, {"has_key": True, "is_proved": False}, False),
+    (HERE | TWICE, {"has_key": True, "is_privileged": True}, False),
+    *[
+        (HERE | TWICE, {"has_key": True, "device": device}, False)
+        for device in Device
+        if device is not Device.KNOWN
+    ],
+)
+
+
+@pytest.mark.parametrize(("proofs", "changes", "is_trusted"), EARLY)
+def test_mf03_a_new_account_is_trusted_by_evidence(
+    market: Market,
+    proofs: dict[str, dict[str, int]],
+    changes: dict[str, object],
+    *,
+    is_trusted: bool,
+) -> None:
+    """MF-03, docs/risk.md: a factor in this browser, and its key, the network, or twice the
+    provider. A copied cookie, a browser without its key and far-reaching rights have no such
+    trust."""
+    one = attempt(at(2, 8.5), **{"is_proved": True, **changes})
+    history = History(
+        sign_ins=1, proofs=proofs, first_at=one.at - timedelta(days=1), last_at=one.at
+    )
+    hits = assess(one, history, market.ledger.population(), TUNING).hits
+    assert ("young_account" not in hits) is is_trusted
+    assert has_early_trust(one, history) is is_trusted
+
+
+def test_mf03_new_networks_weigh_by_how_often_the_person_uses_new_ones() -> None:
+    """Good 1953: the share of networks seen once. A provider weighs twice as much; a proved key
+    replaces this evidence, and unknown values are none."""
+    counts = {"ip": {"a": 8, "b": 1, "c": 1}, "asn": {"n": 10}}
+    history = History(sign_ins=10, counts=counts)
+    population = Population(people=2, sign_ins=20, counts={})
+
+    def novelty(**changes: object) -> float:
+        one = attempt(at(12, 8.5), **{"ip": "z", "asn": "n", **changes})
+        return weight(assess(one, history, population, TUNING), "novelty")
+
+    assert novelty() == pytest.approx(0.25 * math.log(11 / 3))
+    assert novelty(asn="y") == pytest.approx(0.5 * math.log(11 / 1))
+    assert novelty(ip="c") == novelty(ip="") == novelty(asn="y", has_key=True) == 0
+    assert novelty(asn="") == novelty()
+    one = attempt(at(12, 8.5), has_key=True)
+    assert weight(assess(one, history, population, TUNING), "key") == -1
+    assert weight(assess(one, History(), population, TUNING), "novelty") == 0
 
 
 def test_after_a_long_absence_a_factor_is_required(market: Market) -> None:
@@ -165,11 +228,13 @@ def test_the_change_to_daylight_saving_time_requires_no_factor(market: Market) -
 
 
 def test_a_frequent_traveller_is_learned(market: Market) -> None:
-    """Another city of the country with the own workstation: not asked. Abroad: asked once, then
-    no more. There and back faster than a jet: asked."""
+    """Another city of the country with the own workstation: asked once, or not at all if it proves
+    its key. Abroad: asked once, then no more. There and back faster than a jet: asked."""
     away = {"ip": "198.51.100.4", "asn": "64901", "place": VANCOUVER}
     monday = attempt(at(12, 11.5), **away)
-    assert not market.judge("ada", monday).asks
+    assert market.judge("ada", monday).hits == ()
+    assert market.judge("ada", monday).asks
+    assert not market.judge("ada", replace(monday, has_key=True)).asks
     market.ledger.add("ada", monday)
     jet = attempt(at(12, 12.5))
     assert "impossible_travel" in market.judge("ada", jet).hits

@@ -576,3 +576,76 @@ def test_the_total_stays_when_everything_is_forgotten(place: World) -> None:
     found = counts(place)
     assert found["total", ""] == found["people", ""] == found["distinct", "ip"] == 0
     assert ("ip", HOME) not in found
+
+
+def newcomer(world: World, username: str = "") -> tuple[str, str, Browser]:
+    """Somebody who signed in for the first time an hour ago, with a factor, in a remembered
+    browser."""
+    username = username or world.account()
+    secret, _ = set_up_app(world, username)
+    world.clock.advance(days=1)
+    browser = at(world, OFFICE)
+    page = browser.sign_in(username, remember="1")
+    browser.submit(page, "/signin/factor", code=code(world, secret))
+    signed_out(browser)
+    world.clock.advance(hours=1)
+    return username, secret, browser
+
+
+def test_mf03_a_new_account_is_trusted_where_a_factor_was_verified(place: World) -> None:
+    """MF-03: in this browser, from this network. Elsewhere it is asked, and says why; then that
+    network is trusted too."""
+    username, secret, browser = newcomer(place)
+    assert browser.sign_in(username, remember="1").request.path == "/"
+    signed_out(browser)
+    other = at(place, OFFICE)
+    assert other.sign_in(username).request.path == "/signin/factor"
+    browser.client.environ_base["REMOTE_ADDR"] = HOME
+    page = browser.sign_in(username, remember="1")
+    assert last(place)["hits"] == ["young_account"]
+    assert "in this browser and from this network" in page.text
+    browser.submit(page, "/signin/factor", code=code(place, secret))
+    signed_out(browser)
+    place.clock.advance(hours=1)
+    assert browser.sign_in(username).request.path == "/"
+
+
+def test_mf03_a_copied_cookie_of_a_new_account_gets_no_trust(place: World) -> None:
+    """MF-03: the former value of the cookie, from the same network by the same program."""
+    username, _, browser = newcomer(place)
+    value = str(cookie_of(browser, "browser"))
+    assert browser.sign_in(username).request.path == "/"
+    place.clock.advance(minutes=2)
+    thief = at_with(place, browser, value)
+    assert thief.sign_in(username).request.path == "/signin/factor"
+    assert {"stolen_device", "young_account"} <= set(last(place)["hits"])
+
+
+def test_mf03_a_change_of_a_new_account_ends_its_trust(place: World) -> None:
+    """MF-03: factors that were verified before it do not count."""
+    username, secret, browser = newcomer(place)
+    with place.work() as work:
+        account = accounts.by_username(work, username)
+        account.distrusted_at, account.distrusted_for = work.now, "unlock"
+    page = browser.sign_in(username, remember="1")
+    assert set(last(place)["hits"]) == {"young_account", "after_unlock"}
+    browser.submit(page, "/signin/factor", code=code(place, secret))
+    signed_out(browser)
+    place.clock.advance(hours=1)
+    assert browser.sign_in(username).request.path == "/"
+
+
+def test_z13_far_reaching_rights_have_no_early_trust(settings: Settings, world: World) -> None:
+    """Z-13: also where the environment asks operators by risk only. After the first days the risk
+    decides."""
+    relaxed = replace(settings, second_factor_administrators="risk")
+    ports = Ports(world.clock, SystemTokens(), world.mailer, world.sms)
+    world = replace(world, app=create_app(relaxed, ports), settings=relaxed)
+    username, secret, browser = newcomer(world, world.operator(ConsoleRole.AUDITOR))
+    page = browser.sign_in(username, remember="1")
+    assert page.request.path == "/signin/factor"
+    assert last(world)["hits"] == ["young_account"]
+    browser.submit(page, "/signin/factor", code=code(world, secret))
+    signed_out(browser)
+    world.clock.advance(days=5)
+    assert browser.sign_in(username).request.path == "/console"

@@ -26,7 +26,9 @@ TEXTS = complete(
         PromptReason.STOLEN_DEVICE: _("The browser is different from the one that was remembered."),
         PromptReason.FIRST_SIGN_IN: _("This is the first sign-in of the person."),
         PromptReason.YOUNG_ACCOUNT: _(
-            "The account is new. A code is always required during the first days."
+            "The account is new. During the first days a code is required, until the person has "
+            "signed in with one in this browser and from this network. If the account has a role "
+            "group with a rule of its own, it is required every time."
         ),
         PromptReason.DORMANT_ACCOUNT: _("The person had not signed in for a long time."),
         PromptReason.NEW_COUNTRY: _("The person has not signed in from this country before."),
@@ -63,7 +65,9 @@ FEATURES = complete(
     Feature,
     {
         Feature.NETWORK: _("network"),
+        Feature.NOVELTY: _("new network"),
         Feature.BROWSER: _("browser"),
+        Feature.KEY: _("key of the browser"),
         Feature.RARITY: _("frequency"),
         Feature.HOUR: _("time of day"),
         Feature.FAILURES: _("failed attempts"),
@@ -77,6 +81,7 @@ EVIDENCE = complete(
         EvidenceCode.LISTED_NETWORK: _("network with a history of abuse"),
         EvidenceCode.USUAL_BROWSER: _("usual browser"),
         EvidenceCode.NEW_BROWSER: _("unusual browser"),
+        EvidenceCode.PROVED_KEY: _("the browser proved its key"),
         EvidenceCode.HOW_OFTEN: _("how often the person signs in"),
         EvidenceCode.HOUR: _("time of the sign-in"),
         EvidenceCode.UNUSUAL_HOUR: _("unusual time of the sign-in"),
