@@ -92,7 +92,7 @@ class Attempt:
     has_key: bool = False
     #: A second factor was verified in this browser since the last change of the account.
     is_proved: bool = False
-    #: The account has far-reaching rights: a console role, or a role group with a stricter rule.
+    #: The account has far-reaching rights: a console role, or a role group with its own rule.
     is_privileged: bool = False
     #: Refused sign-ins of this account, and of this network, in the last hour.
     failures: int = 0

@@ -90,7 +90,7 @@ class Engine:
             row.attempt,
             device=device,
             device_family=known.family,
-            has_key=known.has_key,
+            has_key=known.has_key and row.has_key,
             is_proved=known.is_proved,
         )
 

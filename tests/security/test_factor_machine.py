@@ -18,11 +18,12 @@ from werkzeug.test import TestResponse
 from idp.directory import accounts
 from idp.factors import authenticators, enrolment
 from idp.factors.security_question import short_list
-from idp.models import BrowserSession, Grant
+from idp.models import Account, BrowserSession, Grant, SignIn
 from idp.policy.console import ConsoleRole
 from idp.policy.scopes import ACR_MFA, satisfies
 from idp.session import sessions
 from idp.settings import Settings
+from idp.transaction import UnitOfWork
 from tests.factor_steps import code, device_of, options_on, secret_on
 from tests.security.own_gateway import OwnGateway
 from tests.world import NEW_PASSWORD, PASSWORD, Browser, Rp, World, hidden_fields
@@ -227,15 +228,27 @@ class Policy(OwnGateway):
             ).all()
             assert not (rows and enrolment.is_incomplete(work, account))
             for row in rows:
-                assert set(row.amr) - {"pwd", "mfa"} or not _is_new(row, self.world)
+                assert (
+                    set(row.amr) - {"pwd", "mfa"}
+                    or not _is_new(row, self.world)
+                    or _has_early_trust(work, account, row)
+                )
             for grant in work.db.scalars(select(Grant).where(Grant.session_id.is_not(None))):
                 session = work.db.get_one(BrowserSession, grant.session_id)
                 assert satisfies(session.acr, ACR_MFA)
 
 
 def _is_new(row: BrowserSession, world: World) -> bool:
-    """Within the first days every sign-in needs a factor, remembered or not."""
+    """Within the first days a sign-in needs a factor, or evidence."""
     return bool((row.auth_time - world.account_row("victim").created_at).days < 5)
+
+
+def _has_early_trust(work: UnitOfWork, account: Account, row: BrowserSession) -> bool:
+    """A factor was verified in an earlier sign-in, and this one was recorded without."""
+    earlier = select(SignIn.is_proved).where(
+        SignIn.account_id == account.id, SignIn.at <= row.auth_time
+    )
+    return {True, False} <= set(work.db.scalars(earlier))
 
 
 def machine_of(base: Settings, prepared: Path) -> Any:
