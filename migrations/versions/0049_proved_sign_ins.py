@@ -1,14 +1,14 @@
 """Sign-ins of the risk engine's history say whether a second factor was verified. Earlier ones count
 as without: accounts that are new at the upgrade are asked as before.
 
-Revises: 0043
+Revises: 0048
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0044"
-down_revision = "0043"
+revision = "0049"
+down_revision = "0048"
 branch_labels = None
 depends_on = None
 
