@@ -131,6 +131,13 @@ def start_tracing(app: Flask) -> None:
         tracing.start("ieso-gateway", db.engine)
 
 
+def read_keys(app: Flask) -> None:
+    """Read the signing keys, so that this process can publish them if the database goes away before
+    the first request for them (R07)."""
+    with app.app_context(), app.extensions["runtime"].step() as work:
+        app.extensions["oidc"].ring.published(work)
+
+
 def _connect(app: Flask, settings: Settings) -> None:
     """Connect the application to its database. Errors of the database driver are not handled."""
     app.config["SQLALCHEMY_DATABASE_URI"] = _from_working_folder(settings.database_url)

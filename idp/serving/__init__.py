@@ -11,23 +11,27 @@ import logging
 import multiprocessing
 import os
 import sys
+import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+from flask import Flask
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from idp.app import create_app, start_tracing
+from idp.app import create_app, read_keys, start_tracing
 from idp.credentials.hashing import HashingLimiter
 from idp.foundation import log_accepted_risks
 from idp.serving import metric_sources
 from idp.serving.asgi_adapter import AsgiAdapter
 from idp.settings import Settings
+from idp.transaction import DATABASE_UNAVAILABLE
 from service_base import garbage, logs, metrics_process, processors
 
+log = logs.Logger("gateway.start")
 #: The first part of the names of metrics.
 NAMESPACE = "gateway"
 #: Milliseconds for the request head, also the next one on a kept-alive connection.
@@ -135,4 +139,13 @@ class Loader:
         sys.setswitchinterval(SWITCH_SECONDS)
         front = self.loaded or load(self.options)
         start_tracing(front.app)
+        # The process does not wait: the database may be away when it starts.
+        threading.Thread(target=_read_keys, args=(front.app,), daemon=True).start()
         return front
+
+
+def _read_keys(app: Flask) -> None:
+    try:
+        read_keys(app)
+    except DATABASE_UNAVAILABLE as error:
+        log.warning("keys_not_read", error=type(error).__name__)

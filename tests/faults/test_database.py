@@ -77,6 +77,7 @@ def test_r07_the_database_is_away(
     seconds = 60.0
     on_postgresql.fill(victims=5)
     gateway = on_postgresql.serve(**through(on_postgresql, behind))
+    quiet = on_postgresql.serve(**through(on_postgresql, behind))
     on_postgresql.work()
     with load(on_postgresql, [gateway.port], mix=WITH_DENIALS) as history:
         answered(history, 10)
@@ -86,6 +87,8 @@ def test_r07_the_database_is_away(
         time.sleep(1)
         while time.time() < began + seconds:
             assert [status_of(gateway.port, path) for path in DOCUMENTS] == [200] * 3
+            # Nobody had asked this one for its keys.
+            assert status_of(quiet.port, "/oauth2/v1/keys") == 200
             assert status_of(gateway.port, "/readyz", 20) == 503
             time.sleep(5)
         back = time.time()

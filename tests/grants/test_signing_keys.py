@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from idp.app import read_keys
 from idp.errors import Refused
 from idp.grants import signing_keys
 from idp.models import KeyState, SigningKey
@@ -220,6 +221,17 @@ def test_n89_n92_keys_are_read_again_after_their_time(world: World) -> None:
         assert second.read_at == work.now
         work.now -= TICK
         assert ring.snapshot(work) is not second
+
+
+def test_r07_a_process_reads_the_keys_before_anybody_asks_for_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R07: so that it publishes them if the database goes away first."""
+    before = published(world)
+    world.app.extensions["oidc"].ring._snapshot = None
+    read_keys(world.app)
+    monkeypatch.setattr(jwks, "_read", lambda *_: pytest.fail("read again"))
+    assert published(world) == before
 
 
 def test_r07_the_keys_are_published_while_the_database_is_away(
