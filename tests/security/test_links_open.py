@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import logging
 import re
 import threading
 
 import pytest
 
+from service_base import logs
 from tests.security.test_links import KINDS, Kind, assert_refused, open_link, use
 from tests.world import World, hidden_fields
 
@@ -113,10 +113,7 @@ def test_n69_the_page_loads_nothing_from_other_hosts(world: World, kind: Kind) -
 
 def test_n69_the_secret_is_in_no_log_line(world: World, kind: Kind) -> None:
     """N69: the path is logged, the query is not; also when the link is refused."""
-    stream = io.StringIO()
-    for handler in logging.getLogger().handlers:
-        if isinstance(handler, logging.StreamHandler):
-            handler.setStream(stream)
+    logs.configure(world.settings.log_level, stream := io.StringIO())
     token = kind.issue(world, kind.owner(world))
     use(world.browser(), kind, token)
     assert_refused(world, kind, open_link(world.browser(), kind, token), "used")
