@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy import ColumnElement, column, exists, or_, select, table
 
 from idp.audit.actions import AuditAction
 from idp.audit.reported_changes import CLAIMS, CREDENTIALS, FACTORS
 from idp.messages import queue
 from idp.messages.message_kinds import NotificationKind
-from idp.models import Client, EventStream
 from idp.policy.event_types import MANAGE, READ, EventType, StreamStatus
 from idp.transaction import UnitOfWork
 
 if TYPE_CHECKING:
+    from idp.models import EventStream
     from idp.models.records import AnyAccount
 
 KINDS = {
@@ -30,6 +30,9 @@ KINDS = {
 }
 #: What changes with role groups, and with preferences.
 GROUPS, PREFERENCES = ("groups",), ("locale", "zoneinfo")
+
+#: Whether any client has a stream; without the model, which loads others.
+_ANY_STREAM = select(exists(select(column("id")).select_from(table("event_stream"))))
 
 
 def tell(work: UnitOfWork, name: AuditAction, account: AnyAccount, data: Mapping[str, Any]) -> None:
@@ -64,7 +67,7 @@ def session_revoked(
 ) -> None:
     """Tell receivers that took part in sessions that these have ended for them: the sessions of
     these conditions on ``ClientSession``."""
-    from idp.models import ClientSession
+    from idp.models import Client, ClientSession, EventStream
 
     query = (
         select(EventStream, ClientSession.sid)
@@ -96,10 +99,10 @@ def _receivers(work: UnitOfWork, account: AnyAccount) -> list[EventStream]:
 
 
 def _read_receivers(work: UnitOfWork, account: AnyAccount) -> list[EventStream]:
-    # Most installations have no stream, and a command then needs none of the models below.
-    if not work.db.scalar(select(exists(select(EventStream.id).join(Client).where(*_is_active())))):
+    # Most installations have no stream. A command then loads none of the models below.
+    if not work.db.scalar(_ANY_STREAM):
         return []
-    from idp.models import BrowserSession, ClientSession, Grant
+    from idp.models import BrowserSession, Client, ClientSession, EventStream, Grant
 
     sessions = select(BrowserSession.id).where(BrowserSession.account_id == account.id)
     has_signed_in = or_(
@@ -118,6 +121,8 @@ def _read_receivers(work: UnitOfWork, account: AnyAccount) -> list[EventStream]:
 
 
 def _is_active() -> tuple[ColumnElement[bool], ...]:
+    from idp.models import Client, EventStream
+
     return (Client.disabled_at.is_(None), EventStream.status != StreamStatus.DISABLED)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, select, update
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
-from idp.directory import contacts, held_role_groups, second_accounts, separation_of_duties
+from idp.directory import contacts, second_accounts, separation_of_duties
 from idp.directory.directory_refusals import (
     AccountDeactivated,
     ParticipantEnded,
@@ -246,6 +246,8 @@ def revoke(
 
 def revoke_all(work: UnitOfWork, account: Account) -> int:
     """Revoke all role groups of the account without separate mails; returns how many."""
+    from idp.directory import held_role_groups
+
     rows = held_role_groups.list_held(work, account)
     for row in rows:
         row.revoked_at, row.revoked_by = work.now, work.origin.actor or "system"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
@@ -24,10 +24,13 @@ from idp.directory.directory_refusals import (
     RuleUnknown,
 )
 from idp.mfa.second_factor_rule import Rule
-from idp.models import AccountKind, Client, RoleGroup, client_role_group
+from idp.models import AccountKind, RoleGroup
 from idp.policy.console import ConsoleRole
 from idp.policy.names import printable
 from idp.transaction import UnitOfWork
+
+if TYPE_CHECKING:
+    from idp.models import Client
 
 MAX_PARTICIPATION = 100
 MAX_NAME, MAX_DESCRIPTION = 100, 500
@@ -132,6 +135,8 @@ def clients_by_role_group(
     work: UnitOfWork, groups: Collection[int] | None = None
 ) -> dict[int, list[str]]:
     """The client ids that see each role group; for all groups or for these."""
+    from idp.models import Client, client_role_group
+
     query = select(client_role_group.c.role_group_id, Client.client_id).join(
         Client, Client.id == client_role_group.c.client_id
     )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from idp.models.authenticator import *
     from idp.models.client import *
     from idp.models.contact import *
+    from idp.models.credential import *
     from idp.models.event import *
     from idp.models.event_stream import *
     from idp.models.grant import *
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from idp.models.provisioning import *
     from idp.models.revision import *
     from idp.models.role import *
+    from idp.models.search_term import *
     from idp.models.self_registration import *
     from idp.models.session import *
     from idp.models.sign_in import *
@@ -39,14 +41,7 @@ if TYPE_CHECKING:
 _NAMES = {
     "idp.models.account": (
         "Account",
-        "CallerVerification",
-        "Link",
-        "OneTimeCode",
-        "PasswordHistory",
         "Person",
-        "RecoveryRequest",
-        "SearchTerm",
-        "TemporaryPassword",
     ),
     "idp.models.account_count": ("AccountCount",),
     "idp.models.assignment": ("Assignment",),
@@ -58,6 +53,14 @@ _NAMES = {
     ),
     "idp.models.client": ("Client", "client_role_group"),
     "idp.models.contact": ("Contact",),
+    "idp.models.credential": (
+        "CallerVerification",
+        "Link",
+        "OneTimeCode",
+        "PasswordHistory",
+        "RecoveryRequest",
+        "TemporaryPassword",
+    ),
     "idp.models.event": ("ChainHead", "Event"),
     "idp.models.event_stream": ("EventStream",),
     "idp.models.grant": (
@@ -77,6 +80,7 @@ _NAMES = {
     "idp.models.provisioning": ("ProvisionedAccount", "ProvisionedGroup"),
     "idp.models.revision": ("Revision",),
     "idp.models.role": ("Participant", "Participation", "RoleGroup"),
+    "idp.models.search_term": ("SearchTerm",),
     "idp.models.self_registration": ("ClientRegistration", "InitialAccessToken"),
     "idp.models.session": (
         "BrowserSession",

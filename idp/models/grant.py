@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from idp.db import Base, BigId, PrimaryKey
 from idp.models.account import Account
 from idp.models.client import Client
+from idp.models.credential import TemporaryPassword
 from idp.models.session import BrowserSession
 from idp.policy.signin_state import LEGAL_ANSWERS, LEGAL_STAGE, Stage
 
@@ -46,7 +47,7 @@ class Interaction(Base):
     #: Why a new password is required, and the temporary one that was used.
     change_reason: Mapped[str | None] = mapped_column(String(10))
     temporary_password_id: Mapped[int | None] = mapped_column(
-        BigId, ForeignKey("temporary_password.id")
+        BigId, ForeignKey(TemporaryPassword.id)
     )
     #: What was proved, as values of ``amr``, and whether a one-time secret was shown.
     proved: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))

@@ -110,14 +110,14 @@ def test_a_command_loads_only_the_models_and_the_dialect_that_it_uses(world: Wor
 
 
 def test_a_command_that_grants_a_role_group_loads_no_session(world: World) -> None:
-    """It only asks whether an application receives security events."""
+    """Nor an application: it only asks whether any receives security events."""
     world.account("ashworth")
     world.participant("109120")
     world.role_group("EMI Viewer")
     order = ["--account", "ashworth", "--role-group", "EMI Viewer", "--participant", "109120"]
     found = loaded(world, RUN, "role-group", "assign", *order)
     assert "idp.messages.rendering" in found
-    assert found & {"idp.models.grant", "idp.models.session"} == set()
+    assert found & {"idp.models.client", "idp.models.grant", "idp.models.session"} == set()
 
 
 @pytest.mark.parametrize("order", [["client", "list"], ["client", "show", "emi"], ["export"]])
