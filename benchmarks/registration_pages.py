@@ -67,6 +67,7 @@ def _addresses(path: str, cast: Cast, rng: random.Random, count: int) -> Iterato
         names = {"last_name": rng.choice(FAMILY), "first_name": rng.choice(GIVEN)}
         yield path.format(
             here=HERE, api=API, person=rng.choice(holders), colleague=cast.people[1],
+            successor=cast.people[-1],
             machine=rng.choice(cast.machines), request=cast.request, section=cast.section,
             participation=cast.participation, contact=cast.contact_role, market=cast.market,
             ar=cast.appointments[AR], ra=cast.appointments[RA], apprep=cast.appointments[APPREP],
@@ -155,7 +156,7 @@ DESKS = (
     ("machine: networks", "pages.networks", "{here}/machines/{machine}/networks"),
     ("machine: next custodian", "pages.find_successor",
      "{here}/machines/{machine}/custodian?{family}"),
-    ("machine: hand over", "pages.hand_over", "{here}/machines/{machine}/custodian/{colleague}"),
+    ("machine: hand over", "pages.hand_over", "{here}/machines/{machine}/custodian/{successor}"),
     ("machine: end", "pages.stop_machine", "{here}/machines/{machine}/stop"),
     ("machine: new, custodian", "pages.find_custodian", "{here}/new-machine?{family}"),
     ("machine: new", "pages.new_machine", "{here}/new-machine/{person}"),
