@@ -257,11 +257,13 @@ def test_the_worker_process_reports_its_health_and_stops_cleanly(world: World) -
         assert set(ask(port)[1]["threads"]) == {
             "recovery", "upkeep", "codes", "mail", "texts", "logouts", "events",
         }  # fmt: skip
-        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE) as answer:
-            found = exposed.samples(answer.read().decode())
-        idle = [labels for name, labels in found if name == "gateway_worker_thread_idle_seconds"]
-        assert len(idle) == 7
-        assert any(name == "gateway_worker_rounds_total" for name, _ in found)
+
+        def names() -> list[str]:
+            with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE) as answer:
+                return [name for name, _ in exposed.samples(answer.read().decode())]
+
+        assert names().count("gateway_worker_thread_idle_seconds") == 7
+        wait_until(lambda: "gateway_worker_rounds_total" in names())
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0
