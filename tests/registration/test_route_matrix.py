@@ -120,7 +120,7 @@ class Neighbours(Site):
                     (
                         tuple(row)
                         for row in work.db.execute(
-                            select(*(one for one in table.columns if one.name != "message_id"))
+                            select(*(one for one in table.columns if one.name not in DRAWN))
                         )
                     ),
                     key=str,
@@ -130,6 +130,8 @@ class Neighbours(Site):
             }
 
 
+#: Columns that are drawn at random for each request.
+DRAWN = {"message_id", "traceparent"}
 #: The rows of these people, once made.
 _PREPARED: dict[Table, list[dict[str, Any]]] = {}
 
