@@ -44,6 +44,10 @@ from tests.world import World
 
 quick.install()
 
+# A developer's shell may have the settings of an installation.
+for _name in [name for name in os.environ if name.startswith(("IDP_", "REGISTRATION_"))]:
+    del os.environ[_name]
+
 # A busy machine is no fault of the code; in CI the examples are the same at every run.
 hypothesis_settings.register_profile(
     "gateway",
