@@ -6,11 +6,10 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from idp.mfa.risk_values import MODEL
 from idp.risk_lab import evaluation, sign_in_log
-from idp.risk_lab.compared_models import Model
+from idp.risk_lab.compared_models import Engine, Model
 from idp.risk_lab.lab_refusals import LogChanged
 from idp.risk_lab.score_store import Progress, ScoreStore
 from idp.risk_lab.sign_in_log import Reading
@@ -42,7 +41,11 @@ def replay(
         }
     )
     if before.whole is not None:
-        return _again(file, before.whole, before.digest, store)
+        _check_whole(file, before.digest, store)
+        for model, copies in zip(models, before.whole["copies"], strict=True):
+            if isinstance(model, Engine):
+                model.copies, model.hours_to_find = copies
+        return Reading(**before.whole["reading"])
     reading = Reading()
     with file.open("rb") as source:
         rows = sign_in_log.read(source, reading, sample)
@@ -55,14 +58,17 @@ def replay(
                 show(reading)
     if (refusal := reading.refusal) is not None:
         raise refusal
-    store.save(Progress(reading.kept, reading.digest, asdict(reading)))
+    copies = [
+        (one.copies, one.hours_to_find) if isinstance(one, Engine) else None for one in models
+    ]
+    whole = {"reading": asdict(reading), "copies": copies}
+    store.save(Progress(reading.kept, reading.digest, whole))
     show(reading)
     return reading
 
 
-def _again(file: Path, numbers: dict[str, Any], digest: str, store: ScoreStore) -> Reading:
+def _check_whole(file: Path, digest: str, store: ScoreStore) -> None:
     """Everything is scored: only make sure that it is the same log."""
     with file.open("rb") as source:
         if hashlib.file_digest(source, "sha256").hexdigest() != digest:
             raise LogChanged(str(store.path))
-    return Reading(**numbers)

@@ -37,7 +37,7 @@ class Progress:
     rows: int = 0
     #: Of the log up to there.
     digest: str = ""
-    #: What was read, when the replay is whole.
+    #: What was read and what engines counted, when the replay is whole.
     whole: dict[str, Any] | None = None
 
 

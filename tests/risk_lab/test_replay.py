@@ -147,6 +147,15 @@ def test_a_log_that_changed_is_refused(
         assert evaluate(log, "--state", str(interrupted)).exit_code == 0
 
 
+def test_a_finished_evaluation_says_what_became_of_copies_again(tmp_path: Path) -> None:
+    log, state = tmp_path / "log.csv", tmp_path / "state"
+    order = ["risk", "simulate", "--seed", "1", "--people", "20", "--days", "30"]
+    log.write_text(CliRunner().invoke(main, order).stdout, encoding="utf-8")
+    found = evaluate(log, "--state", str(state)).stdout
+    assert json.loads(found)[0]["copies"]["used"] > 0
+    assert evaluate(log, "--state", str(state)).stdout == found
+
+
 def test_a_state_is_of_one_evaluation(log: Path, interrupted: Path) -> None:
     """Another sample, other engines or another release give other scores."""
     found = evaluate(log, "--state", str(interrupted), "--sample", "0.5")
