@@ -521,6 +521,47 @@ def test_the_proxy_serves_registration_at_its_own_name(kind: str, tmp_path: Path
             server.shutdown()
 
 
+def _keeping_traces(address: str, folder: Path) -> None:
+    """The proxies' files in ``folder``, changed as the manual says for pushes from this address."""
+    manual = (ROOT / "docs" / "operations.md").read_text().replace("10.0.0.14", address)
+    blocks = dict(
+        re.findall(r"^```(nginx|caddyfile)\n(.+?)^```$", manual, re.MULTILINE | re.DOTALL)
+    )
+    proxy = "\treverse_proxy {$GATEWAY_UPSTREAM"
+    changes = {
+        "nginx.conf.template": {'  proxy_set_header traceparent "";\n': blocks["nginx"]},
+        "Caddyfile": {"\t\theader_up -traceparent\n": "", proxy: blocks["caddyfile"] + proxy},
+    }
+    for one in (*DEPLOY.glob("nginx*.conf.template"), DEPLOY / "Caddyfile"):
+        text = one.read_text()
+        for old, new in changes.get(one.name, {}).items():
+            assert old in text
+            text = text.replace(old, new, 1)
+        (folder / one.name).write_text(text)
+
+
+@pytest.mark.independent
+@pytest.mark.parametrize("kind", ["nginx", "caddy"])
+@pytest.mark.parametrize(("address", "is_kept"), [("127.0.0.1", True), ("10.0.0.14", False)])
+def test_the_proxy_keeps_the_trace_of_pushes_and_of_nobody_else(
+    kind: str, address: str, is_kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Changed as the manual says. Both names lead to the same server here."""
+    _keeping_traces(address, tmp_path)
+    monkeypatch.setattr(sys.modules[__name__], "DEPLOY", tmp_path)
+    sent = f"00-{'a' * 32}-{'b' * 16}-01"
+    with ThreadingHTTPServer(("127.0.0.1", 0), Named) as server:
+        Thread(target=server.serve_forever).start()
+        try:
+            with proxied(kind, server.server_port, tmp_path) as (_, https):
+                for name in (NAME, REGISTRATION_NAME):
+                    kept = sent if is_kept and name == NAME else None
+                    shown = _ask(https, "GET", "/", name=name, traceparent=sent)
+                    assert shown == (200, f"{name} None {kept}".encode())
+        finally:
+            server.shutdown()
+
+
 def _container(name: str, folder: Path, ports: dict[str, str]) -> tuple[list[str], dict[str, str]]:
     """Command and environment of a service of compose.yaml; only the ports and the folder of the
     secrets are others."""

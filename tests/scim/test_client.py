@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import Context
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +29,25 @@ MAKERS: dict[str, Callable[[], Any]] = {
 
 
 class Wired(BaseAdapter):
-    """Leads the requests of a session to the application under test."""
+    """Leads the requests of a session to the application under test, which knows nothing of the
+    context of the caller: it would be another process."""
+
+    #: The address of the caller.
+    peer = "127.0.0.1"
 
     def __init__(self, world: World) -> None:
         super().__init__()
         self._world = world
 
     def send(self, request: requests.PreparedRequest, *_: Any, **_more: Any) -> requests.Response:
-        answer = self._world.app.test_client(use_cookies=False).open(
+        answer = Context().run(
+            self._world.app.test_client(use_cookies=False).open,
             request.path_url,
             method=request.method or "GET",
             data=request.body,
             headers=list(request.headers.items()),
             base_url=self._world.settings.issuer,
+            environ_overrides={"REMOTE_ADDR": self.peer},
         )
         made = requests.Response()
         made.status_code, made._content, made.request = answer.status_code, answer.data, request
