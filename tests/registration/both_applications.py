@@ -4,8 +4,8 @@ was decided from one to the other."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from html import unescape
@@ -38,7 +38,7 @@ from registration.transaction import Runtime, UnitOfWork
 from registration_bridge.bridge_client import BridgeClient
 from tests.factor_steps import code
 from tests.fakes import FakeMailer
-from tests.scim.test_client import MAKERS, Wired, pem, public, registered
+from tests.scim.test_client import MAKERS, Wired, connect, pem, public, registered
 from tests.world import NEW_PASSWORD, PASSWORD, Browser, Rp, World
 
 URL = "https://registration.test"
@@ -65,20 +65,7 @@ def wired_bridge(world: World) -> Bridges:
     key."""
     key = MAKERS["EC"]()
     registered(world, auth_method="private_key_jwt", keys=(public_key(public(key)),))
-
-    @contextmanager
-    def bridge() -> Iterator[BridgeClient]:
-        with BridgeClient(
-            world.settings.issuer,
-            "registration",
-            key=pem(key),
-            clock=lambda: world.clock.now().timestamp(),
-        ) as client:
-            for prefix in ("https://", f"{world.settings.issuer}/oauth2/"):
-                client._session.mount(prefix, Wired(world))
-            yield client
-
-    return bridge
+    return lambda: connect(world, key=pem(key))
 
 
 def wired_sign_in(app: Flask, world: World) -> None:

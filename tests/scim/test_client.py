@@ -95,10 +95,10 @@ def public(key: Any) -> str:
     )
 
 
-def connect(world: World, **credential: str) -> BridgeClient:
+def connect(world: World, client_id: str = "registration", **credential: str) -> BridgeClient:
     clock = world.clock
     client = BridgeClient(
-        world.settings.issuer, "registration", clock=lambda: clock.now().timestamp(), **credential
+        world.settings.issuer, client_id, clock=lambda: clock.now().timestamp(), **credential
     )
     for prefix in ("https://", f"{world.settings.issuer}/oauth2/"):
         client._session.mount(prefix, Wired(world))
