@@ -35,8 +35,8 @@ class Installation:
     )
     redis_url: str = setting(
         "",
-        "Redis or Valkey for rate limits: redis://, or redis+sentinel://HOST:PORT,HOST:PORT/SERVICE;"
-        " empty counts in each process",
+        "Redis or Valkey for rate limits: redis://, redis+sentinel://HOST:PORT,HOST:PORT/SERVICE or"
+        " redis+cluster://HOST:PORT,HOST:PORT; empty counts in each process",
         secret=True,
     )
     log_level: str = setting("INFO", "DEBUG, INFO, WARNING or ERROR")

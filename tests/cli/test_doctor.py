@@ -279,8 +279,9 @@ def test_redis_answers(world: World) -> None:
     dead = f"redis://:secret-word@127.0.0.1:{free_ports(1)}/0"
     level, said = one(world, check, redis_url=dead)
     assert (level, "secret-word" in said) == ("fault", False)
-    sentinels = f"redis+sentinel://:secret-word@127.0.0.1:{free_ports(1)}/gateway"
-    assert one(world, check, redis_url=sentinels) == (level, said)
+    for several in ("redis+sentinel://{}/gateway", "redis+cluster://{}"):
+        url = several.format(f":secret-word@127.0.0.1:{free_ports(1)}")
+        assert one(world, check, redis_url=url) == (level, said)
     if world.settings.redis_url:
         assert one(world, check)[0] == "ok"
 

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -19,6 +19,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from redis import Redis
 
 from tests.faults.history import patience
 from tests.live import free_ports
@@ -187,10 +188,13 @@ def own_postgresql(
 class OwnRedis:
     """A Redis that keeps nothing on the disk, or the replica of one."""
 
-    def __init__(self, host: Host = LOCAL, primary: OwnRedis | None = None) -> None:
+    def __init__(
+        self, host: Host = LOCAL, primary: OwnRedis | None = None, options: Sequence[str] = ()
+    ) -> None:
         if not shutil.which("redis-server"):
             missing("Redis is not installed")
         self.host, self.port = host, free_ports(1)
+        self.options = [*options]
         self._of: list[str] = []
         if primary:
             # It loads what it gets without a file.
@@ -201,7 +205,7 @@ class OwnRedis:
     def start(self) -> None:
         command = [*self.host.prefix, "redis-server", "--port", str(self.port), "--bind",
                    self.host.address, "--protected-mode", "no", "--save", "", "--appendonly",
-                   "no", *self._of]  # fmt: skip
+                   "no", *self.options, *self._of]  # fmt: skip
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         address = (self.host.address, self.port)
         wait_for(lambda: socket.create_connection(address, 1).close() or True, 20, "Redis")
@@ -246,6 +250,55 @@ def own_sentinels(folder: Path, primary: OwnRedis) -> Iterator[list[int]]:
         for each in running:
             each.kill()
             each.wait(20)
+
+
+#: The keys of a cluster of Redis have so many slots.
+SLOTS = 16384
+
+
+@contextmanager
+def own_cluster(folder: Path) -> Iterator[list[OwnRedis]]:
+    """Three primaries that miss each other after a second, and a server that has no keys yet."""
+    servers = []
+    try:
+        for number in range(4):
+            options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000",
+                       "--cluster-port", str(free_ports(1)), "--dir", str(folder),
+                       "--cluster-config-file", f"nodes{number}.conf"]  # fmt: skip
+            servers.append(OwnRedis(options=options))
+            servers[-1].start()
+        for number, server in enumerate(servers):
+            with Redis(port=server.port, decode_responses=True) as asked:
+                for other in servers[:number]:
+                    _meet(asked, other)
+                if number < 3:
+                    ends = [SLOTS * edge // 3 for edge in (number, number + 1)]
+                    asked.execute_command("CLUSTER ADDSLOTSRANGE", ends[0], ends[1] - 1)
+        wait_for(lambda: all(_is_whole(server, 4) for server in servers), 60, "the cluster")
+        yield servers
+    finally:
+        for server in servers:
+            server.kill()
+
+
+def _meet(asked: Redis, other: OwnRedis) -> None:
+    bus = other.options[other.options.index("--cluster-port") + 1]
+    asked.execute_command("CLUSTER MEET", other.host.address, other.port, bus)
+
+
+def _is_whole(server: OwnRedis, size: int) -> bool:
+    with Redis(port=server.port, decode_responses=True) as asked:
+        found = asked.execute_command("CLUSTER INFO")
+    return (found["cluster_state"], found["cluster_known_nodes"]) == ("ok", str(size))
+
+
+def replicate(replica: OwnRedis, primary: OwnRedis) -> None:
+    """Make a server of a cluster the replica of another one."""
+    with Redis(port=primary.port, decode_responses=True) as asked:
+        known = asked.execute_command("CLUSTER MYID")
+    with Redis(port=replica.port, decode_responses=True) as asked:
+        asked.execute_command("CLUSTER REPLICATE", known)
+        wait_for(lambda: asked.info("replication")["master_link_status"] == "up", 30, "the replica")
 
 
 @dataclass

@@ -5,17 +5,27 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from urllib.parse import urlencode
 
 import pytest
 from redis import Redis
+from redis.exceptions import RedisError
 
 from tests.faults.checker import check
 from tests.faults.conftest import Figures
 from tests.faults.history import History, answered, longest, patience
 from tests.faults.installation import Installation
 from tests.faults.load import MIX, Client, load
-from tests.faults.servers import OwnRedis, own_redis, own_sentinels, proxy, wait_for
+from tests.faults.servers import (
+    OwnRedis,
+    own_cluster,
+    own_redis,
+    own_sentinels,
+    proxy,
+    replicate,
+    wait_for,
+)
 from tests.world import hidden_fields
 
 WITH_DENIALS = (*MIX, ("suspend", 1))
@@ -140,3 +150,60 @@ def test_r11_sentinels_replace_redis(
     # What two processes allowed alone comes on top.
     assert found[400] <= LIMIT + 2 * LIMIT // 4
     figures(healed=healed, allowed=found[400])
+
+
+def counted(servers: list[OwnRedis]) -> tuple[int, OwnRedis | None]:
+    """The largest count that these servers have, and the one that has it."""
+    found: tuple[int, OwnRedis | None] = (0, None)
+    for server in servers:
+        with suppress(RedisError), Redis(port=server.port, single_connection_client=True) as asked:
+            # A replica answers too.
+            asked.readonly()
+            for key in asked.keys("*"):
+                found = max(found, (int(asked.get(key) or 0), server), key=lambda pair: pair[0])
+    return found
+
+
+def test_r11_a_cluster_loses_servers(on_sqlite: Installation, figures: Figures) -> None:
+    """R11, I8: a primary of three is killed, and its replica takes over with its counts; then one
+    without a replica, so that the cluster answers no more and each process counts alone. No request
+    fails, and a gateway starts without the cluster."""
+    with own_cluster(on_sqlite.folder) as servers:
+        primaries, spare = servers[:3], servers[3]
+        url = "redis+cluster://" + ",".join(f"127.0.0.1:{one.port}" for one in primaries)
+        on_sqlite.settings |= {
+            "IDP_REDIS_URL": url, "IDP_SIGNIN_LIMIT": f"{LIMIT} per hour",
+        }  # fmt: skip
+        on_sqlite.fill(people=1)
+        gateway = on_sqlite.serve()
+        history = History(on_sqlite.folder / "h")
+        client = Client(0, [gateway.port], on_sqlite, history)
+        found = attempts(client, 10)
+        assert "answers" in on_sqlite.run("doctor", "--only", "redis")
+        count, holder = counted(primaries)
+        assert count == 10
+        assert holder is not None
+        replicate(spare, holder)
+        wait_for(lambda: counted([spare])[0] == 10, 30, "the copy")
+        holder.kill()
+        began, slowest = time.time(), 0.0
+        while counted([spare])[0] <= 10 and time.time() < began + 90 * patience():
+            asked = time.time()
+            found += attempts(client, 1)
+            slowest = max(slowest, time.time() - asked)
+        healed = time.time() - began
+        # The other process may count alone for some seconds more.
+        while counted([spare])[0] < LIMIT and time.time() < began + 150 * patience():
+            found += attempts(client, 5)
+        assert counted([spare])[0] >= LIMIT
+        assert set(found) == {400, 429}
+        # What two processes allowed alone comes on top.
+        assert found[400] <= LIMIT + 2 * LIMIT // 4
+        assert "answers" in on_sqlite.run("doctor", "--only", "redis")
+
+        next(one for one in primaries if one is not holder).kill()
+        alone = on_sqlite.serve()
+        without = attempts(Client(1, [alone.port], on_sqlite, history), LIMIT)
+        assert set(without) == {400, 429}
+        assert without[400] <= LIMIT // 2
+    figures(healed=healed, allowed=found[400], without=without[400], slowest=slowest)

@@ -63,9 +63,14 @@ def test_processes_share_their_counts(world: World, with_redis: Settings) -> Non
         assert statuses(two, 1, "192.0.2.2") == [200]
 
 
-def test_f4_r11_without_redis_each_process_allows_a_share(world: World, settings: Settings) -> None:
+@pytest.mark.parametrize(
+    "url", ["redis://{}/0", "redis+sentinel://{}/gateway", "redis+cluster://{}"]
+)
+def test_f4_r11_without_redis_each_process_allows_a_share(
+    world: World, settings: Settings, url: str
+) -> None:
     """F4, R11: Redis refuses connections; never a 500, never open, and stricter."""
-    dead = f"redis://127.0.0.1:{free_ports(1)}/0"
+    dead = url.format(f"127.0.0.1:{free_ports(1)}")
     with gateway(world, replace(settings, redis_url=dead, recovery_limit="12 per hour")) as lone:
         assert statuses(lone, 5) == [200, 200, 200, 429, 429]
     with gateway(world, replace(settings, redis_url=dead, recovery_limit="2 per hour")) as lone:
