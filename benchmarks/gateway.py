@@ -74,17 +74,17 @@ def environment(url: str, port: int) -> dict[str, str]:
     }
 
 
-def scratch(server: str, folder: str) -> str:
+def scratch(server: str, folder: str, name: str = DATABASE) -> str:
     """Create an empty database for the run."""
     if not server:
         return f"sqlite:///{Path(folder) / 'bench.db'}"
     url = make_url(server)
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"))
-        connection.execute(text(f"CREATE DATABASE {DATABASE}"))
+        connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+        connection.execute(text(f"CREATE DATABASE {name}"))
     engine.dispose()
-    return url.set(database=DATABASE).render_as_string(hide_password=False)
+    return url.set(database=name).render_as_string(hide_password=False)
 
 
 def prepare(environ: Mapping[str, str]) -> Credentials:

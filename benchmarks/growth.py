@@ -100,13 +100,13 @@ def grow(engine: Engine, former: int, size: int, person: str = gateway.PERSON) -
     with engine.begin() as connection:
         # Plans for the checks of foreign keys may be those of small tables.
         connection.execute(text("DISCARD PLANS"))
-        for copied in _copies(connection, person, former + 1, size):
-            connection.execute(copied)
+        for statement in copies(connection, person, former + 1, size):
+            connection.execute(statement)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))
 
 
-def _copies(connection: Connection, person: str, first: int, last: int) -> Iterator[Insert]:
+def copies(connection: Connection, person: str, first: int, last: int) -> Iterator[Insert]:
     """What inserts the copies of each row, for the numbers from ``first`` to ``last``."""
     numbers = func.generate_series(first, last).table_valued("n").render_derived()
     key: Any = numbers.c.n + FIRST
@@ -119,30 +119,30 @@ def _copies(connection: Connection, person: str, first: int, last: int) -> Itera
     grant = TABLES["grant"].c
     latest = connection.scalar(select(func.max(grant.id)).where(grant.account_id == own.id))
 
-    def copies(table: str, column: str, value: Any, **changes: ColumnElement[Any]) -> Insert:
+    def copied(table: str, column: str, value: Any, **changes: ColumnElement[Any]) -> Insert:
         return _copy(table, TABLES[table].c[column] == value, numbers, changes)
 
-    yield copies(
+    yield copied(
         "person", "id", own.person_id, id=key, person_id=name, family_name=func.initcap(digest),
         email=mail, email_key=mail,
     )  # fmt: skip
-    yield copies(
+    yield copied(
         "account", "id", own.id, id=key, person_id=key, subject=digest, username=name,
         username_key=name, sort_name=digest, user_handle=func.decode(digest, "hex"),
     )  # fmt: skip
-    yield copies("search_term", "account_id", own.id, account_id=key, term=digest)
-    yield copies("assignment", "account_id", own.id, id=key, account_id=key)
-    yield copies(
+    yield copied("search_term", "account_id", own.id, account_id=key, term=digest)
+    yield copied("assignment", "account_id", own.id, id=key, account_id=key)
+    yield copied(
         "browser_session", "account_id", own.id,
         id=key, account_id=key, public_id=digest, digest=digest,
     )  # fmt: skip
-    yield copies("grant", "id", latest, id=key, account_id=key, session_id=key, sid=digest)
-    yield copies("refresh_token", "grant_id", latest, id=key, grant_id=key, digest=digest)
-    yield copies("access_token", "grant_id", latest, id=key, grant_id=key, handle=digest)
-    yield copies("event", "account_id", own.id, id=key, account_id=key, seq=key)
-    yield copies("authorization_code", "grant_id", latest, id=key, grant_id=key, digest=digest)
-    yield copies("sign_in", "account_id", own.id, id=key, account_id=key)
-    yield copies(
+    yield copied("grant", "id", latest, id=key, account_id=key, session_id=key, sid=digest)
+    yield copied("refresh_token", "grant_id", latest, id=key, grant_id=key, digest=digest)
+    yield copied("access_token", "grant_id", latest, id=key, grant_id=key, handle=digest)
+    yield copied("event", "account_id", own.id, id=key, account_id=key, seq=key)
+    yield copied("authorization_code", "grant_id", latest, id=key, grant_id=key, digest=digest)
+    yield copied("sign_in", "account_id", own.id, id=key, account_id=key)
+    yield copied(
         "known_browser", "account_id", own.id,
         id=key, account_id=key, public_id=digest, digest=digest,
     )  # fmt: skip
