@@ -36,7 +36,8 @@ ARGUMENTS = (
 )
 #: How a page goes on at once; it stays here.
 GOES_ON = re.compile(rb'<meta http-equiv="refresh"[^>]*>|[^;>]*\.submit\(\);')
-#: What the page is wider than its window by, and what closes over the right edge.
+#: What the page is wider than its window by, and what closes over the right edge; a table that
+#: should be stacked and scrolls.
 SIDEWAYS = """() => {
   const width = document.documentElement.clientWidth;
   const scrolls = (e) => {
@@ -50,6 +51,9 @@ SIDEWAYS = """() => {
     return box.width > 1 && box.left < 0 && !scrolls(e) && !e.matches(".skip, .visually-hidden");
   });
   if (cut) return `<${cut.tagName}> ${cut.textContent.trim()} begins left of the window`;
+  const stacks = [...document.querySelectorAll(".stacking")];
+  const box = stacks.find((e) => e.scrollWidth > e.clientWidth);
+  if (box) return `${box.getAttribute("aria-label")}: scrolls instead of being stacked`;
   if (document.documentElement.scrollWidth <= width) return "";
   const wide = [...document.body.querySelectorAll("*")].filter(
     (e) => e.getBoundingClientRect().right > width + 1 && !scrolls(e));
