@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError, TimeoutError
 from sqlalchemy.orm import InstrumentedAttribute, Session, scoped_session
 
 from idp import schema_version
+from idp.gathering import Gathering
 from idp.kept_rows import Kept, KeptRows
 from idp.models import revision
 from idp.ports import Ports
@@ -100,6 +101,8 @@ class UnitOfWork:
     #: Whether it can be run again from its start, so that it may use what is kept before it reads
     #: the revision.
     may_presume: bool = False
+    #: The new rows of a load, and what it has read ahead; None except in a load.
+    gathering: Gathering | None = field(init=False, default=None)
     now: datetime = field(init=False)
     _connection: Connection | None = field(init=False, default=None)
     _kept: Kept | None = field(init=False, default=None)
@@ -135,6 +138,68 @@ class UnitOfWork:
         The session does not learn of it: objects that it has loaded stay as they are."""
         self.db.flush()
         return self.connection.execute(statement, values)
+
+    def add(self, row: Any) -> None:
+        """Add a new object of a model. It is written with the next flush, or with all rows that are
+        gathered."""
+        if self.gathering is None:
+            self.db.add(row)
+        else:
+            self.gathering.add(row)
+
+    def add_with_key(self, row: Any) -> None:
+        """As ``add``, and it has its primary key at once."""
+        if self.gathering is None:
+            self.db.add(row)
+            self.db.flush()
+        else:
+            self.gathering.add_with_key(row)
+
+    def flush(self) -> None:
+        """Write what was added, unless it is gathered."""
+        if self.gathering is None:
+            self.db.flush()
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Roll back what the block did if it raises. While rows are gathered, that is done by
+        ``Gathering.part``."""
+        if self.gathering is not None:
+            yield
+            return
+        with self.db.begin_nested():
+            yield
+
+    @contextmanager
+    def gathered(self) -> Iterator[Gathering]:
+        """Gather new rows in the block, and write them at its end."""
+        self.db.flush()
+        found = self.gathering = Gathering(self.db)
+        try:
+            with found.listening():
+                yield found
+                found.write()
+        except BaseException:
+            # Objects that were read may be of rows that will not be there.
+            self.db.expunge_all()
+            raise
+        finally:
+            self.gathering = None
+
+    @contextmanager
+    def ungathered(self) -> Iterator[None]:
+        """In the block of ``gathered``: write what is gathered, and do this part alone. What was
+        read ahead may have changed then."""
+        gathering = self.gathering
+        if gathering is None:
+            raise RuntimeError("nothing is gathered")
+        gathering.write()
+        gathering.forget()
+        self.gathering = None
+        try:
+            yield
+        finally:
+            self.gathering = gathering
 
     @property
     def seen(self) -> Kept | None:

@@ -56,6 +56,7 @@ PLACES = {
     "Groups": BodyRules("Groups", DROPPED_OF_OTHERS, DROPPED_OF_OTHERS),
     "Participants": BodyRules("Participants", DROPPED_OF_OTHERS, DROPPED_OF_OTHERS),
 }
+_SCHEMAS = tuple(f"{name.casefold()}:" for name in (CORE, GROUP, PARTICIPANT, *CORE_ALIASES))
 _PLACES = {name.casefold(): name for name in PLACES}
 
 
@@ -74,13 +75,8 @@ def id_of(path: str) -> str:
 def attribute_of(path: str) -> str:
     """The attribute that a path starts with, without its schema."""
     text = path.casefold()
-    for schema in (
-        CORE.casefold(),
-        GROUP.casefold(),
-        PARTICIPANT.casefold(),
-        *(alias.casefold() for alias in CORE_ALIASES),
-    ):
-        text = text.removeprefix(f"{schema}:")
+    for schema in _SCHEMAS:
+        text = text.removeprefix(schema)
     if text.startswith(ENTERPRISE):
         return ENTERPRISE
     return text.partition("[")[0].partition(".")[0]

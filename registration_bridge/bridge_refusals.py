@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from idp.errors import Invalid, Refused
+from idp.errors import Invalid, NotFound, Refused
 
 
 class NewPersonIncomplete(Invalid):
@@ -10,6 +10,13 @@ class NewPersonIncomplete(Invalid):
 
     template = "{person_id} is a new person: include the name and the e-mail address"
     person_id: str
+
+
+class NoPusher(NotFound):
+    """A load is in the name of a client of the bridge."""
+
+    template = "no enabled client {client_id} with the scope scim"
+    client_id: str
 
 
 class NetworksOfPerson(Invalid):

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
-from scim2_models import Error, SCIMException
+from scim2_models import Error, ForbiddenException, InvalidValueException, SCIMException
+
+from idp.directory.directory_refusals import OutOfScope
+from idp.errors import ServiceError
 
 #: By the kind of fault (pydantic's name), with the attribute that has it.
 _FAULTS = {
@@ -69,6 +72,13 @@ def error_of(exception: SCIMException) -> Error:
         None if exception._detail else _of_mutability(exception) or _default(exception)
     )
     return found if detail is None else found.model_copy(update={"detail": detail})
+
+
+def of_refusal(error: ServiceError) -> SCIMException:
+    """The error of SCIM for a refusal of the gateway."""
+    if isinstance(error, OutOfScope):
+        return ForbiddenException(detail=error.detail)
+    return InvalidValueException(detail=error.detail or error.code)
 
 
 def of_unread(error: Error) -> Error:

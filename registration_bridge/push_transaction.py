@@ -7,17 +7,17 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from flask import g
-from scim2_models import ForbiddenException, InvalidValueException, PreconditionFailedException
+from scim2_models import PreconditionFailedException
 
 from idp import current
 from idp.audit import events
 from idp.audit.actions import AuditAction, ProtocolCode
 from idp.directory import mass_change_breaker
-from idp.directory.directory_refusals import OutOfScope
 from idp.directory.dry_run import Effects
 from idp.directory.provisioning_scope import ProvisioningScope
 from idp.errors import Collision, ServiceError
 from idp.transaction import DatabaseError, committing, is_contention
+from registration_bridge import error_texts
 from registration_bridge.user_writes import MassChange, StalePush
 
 Answer = TypeVar("Answer")
@@ -44,10 +44,8 @@ def with_retries(act: Callable[[], Answer], *, is_conditional: bool) -> Answer:
             roll_back()
             _record_stale(error)
             raise
-        except OutOfScope as error:
-            raise ForbiddenException(detail=error.detail) from error
         except ServiceError as error:
-            raise InvalidValueException(detail=error.detail or error.code) from error
+            raise error_texts.of_refusal(error) from error
     raise AssertionError("not reached")
 
 

@@ -229,7 +229,7 @@ def _single(rows: list[Any] | None, word: str, key: Callable[[str], Any]) -> str
         raise InvalidValueException(
             detail=f"the only {word} is primary: omit primary or set it to true"
         )
-    if len({key(clean(row.value)) for row in rows or ()}) > 1:
+    if len(primary) > 1 and len({key(clean(row.value)) for row in rows or ()}) > 1:
         raise InvalidValueException(detail=f"a person has one {word}: send only one")
     ranked = sorted(rows or (), key=lambda row: (not row.primary, row.type != "work"))
     return clean(ranked[0].value) if ranked else ""

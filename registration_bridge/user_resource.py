@@ -21,6 +21,17 @@ from registration_bridge.user_schema import REGISTRATION
 
 def document_of(kind: ResourceKind, account: ShownAccount, base: str) -> ResourceDocument:
     """The User of an account; ``base`` is the address of the service."""
+    return kind.document(
+        base,
+        account.subject,
+        values_of(account),
+        created=account.created_at,
+        modified=max(account.updated_at, account.person.updated_at),
+    )
+
+
+def values_of(account: ShownAccount) -> dict[str, Any]:
+    """The values of a User, without those that the gateway generates."""
     person, row = account.person, account.provisioned
     registration = present(
         personId=person.person_id,
@@ -44,13 +55,7 @@ def document_of(kind: ResourceKind, account: ShownAccount, base: str) -> Resourc
         active=account.state != AccountState.SUSPENDED,
         **holder_values(person),
     )
-    return kind.document(
-        base,
-        account.subject,
-        values | {str(REGISTRATION): registration},
-        created=account.created_at,
-        modified=max(account.updated_at, person.updated_at),
-    )
+    return values | {str(REGISTRATION): registration}
 
 
 def holder_values(person: Person | ShownPerson) -> dict[str, Any]:

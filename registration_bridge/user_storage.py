@@ -9,7 +9,6 @@ from scim2_models import NotFoundException, SearchRequest
 from scim2_server.storage import SearchPage
 
 from idp import current
-from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.directory import provisioned_accounts, shown_accounts
 from idp.models import Account
@@ -19,7 +18,7 @@ from registration_bridge.filters import of_users
 from registration_bridge.paging import page_request
 from registration_bridge.pushed_user import PushedUser
 from registration_bridge.request_context import base_url, scope
-from registration_bridge.resource_changes import check_version, record_change, shown
+from registration_bridge.resource_changes import check_version, record_change
 from registration_bridge.resource_document import ResourceDocument, ResourceKind
 from registration_bridge.user_resource import document_of
 
@@ -54,16 +53,13 @@ class Users:
     def create(self, resource: Any) -> ResourceDocument:
         scope().check(PushOperation.CREATE)
         content = resource.model_dump_json(exclude_none=True)
-        account, is_new = user_writes.create(
-            current.work(), scope(), PushedUser.of(resource), content
-        )
+        work, user = current.work(), PushedUser.of(resource)
+        account, is_new = user_writes.create(work, scope(), user, content)
         g.scim_repeated = not is_new
-        made = self._document(account)
-        if is_new:
-            events.record(
-                current.work(), AuditAction.SCIM_CREATED, account=account, after=shown(made)
-            )
-        return made
+        if not is_new:
+            return self._document(account)
+        made = user_writes.record_new(work, scope(), account, user)
+        return document_of(self._kind, made, base_url())
 
     def update(self, resource: Any, expected_version: str | None) -> ResourceDocument:
         account, before = self._locked(resource.id, expected_version)

@@ -7,6 +7,7 @@ the services in a fixed order.
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from scim2_models import MutabilityException, SCIMException, UniquenessException
 
@@ -22,12 +23,14 @@ from idp.directory import (
     provisioned_accounts,
     role_group_assignments,
     role_groups,
+    shown_accounts,
     suspension,
     userids,
 )
 from idp.directory.directory_refusals import PersonalAccountExists
 from idp.directory.provisioning_scope import ProvisioningScope
 from idp.directory.second_accounts import SecondAccountGrounds
+from idp.directory.shown_accounts import ShownAccount, ShownRegistration
 from idp.errors import Collision, Conflict
 from idp.machines import machine_accounts, registered_networks
 from idp.models import Account, AccountKind, AccountState, Person
@@ -42,6 +45,7 @@ from registration_bridge.bridge_refusals import (
 )
 from registration_bridge.earlier_pushes import BY_REGISTRATION
 from registration_bridge.pushed_user import PushedHolder, PushedSecondAccount, PushedUser
+from registration_bridge.user_resource import values_of
 
 #: Reasons for a deactivation (PR-04, TM-14): the manual's list, other reasons, and a mistake of
 #: registration. The first is the default.
@@ -81,12 +85,21 @@ class StalePush(SCIMException):
 
 
 def create(
-    work: UnitOfWork, scope: ProvisioningScope, user: PushedUser, content: str
+    work: UnitOfWork,
+    scope: ProvisioningScope,
+    user: PushedUser,
+    content: str,
+    *,
+    knows_names: bool = False,
 ) -> tuple[Account, bool]:
     """A pending account with its mail, or the one that the same push created before (False).
-    ``content`` is the push as it was sent. Raises the errors of SCIM and of the gateway."""
+    ``content`` is the push as it was sent. With ``knows_names``, a push without ``externalId`` is
+    recognised by its ``userName``. Raises the errors of SCIM and of the gateway."""
     digest = work.vault.digest("scim-content", content)
     earlier = provisioned_accounts.by_external_id(work, scope, user.push.external_id)
+    if earlier is None and knows_names and not user.push.external_id:
+        named = provisioned_accounts.by_username(work, scope, user.username)
+        earlier = named if named is not None and named.content == digest else None
     if earlier is not None:
         is_same = earlier.content == digest
         return earlier_pushes.repeated(work, scope, user, earlier, is_same=is_same), False
@@ -98,7 +111,7 @@ def create(
         )
         provisioned_accounts.set_end(work, account, user.end)
         if user.grants:
-            _set_grants(work, scope, account, user)
+            _set_grants(work, scope, account, user, is_new=True)
     except (Conflict, PersonalAccountExists) as error:
         if provisioned_accounts.by_external_id(work, scope, user.push.external_id) is not None:
             # The same push was concurrent: this one counts as its repetition.
@@ -108,10 +121,25 @@ def create(
     if user.active is False:
         lifecycle.change_state(work, account, AccountState.SUSPENDED, reason=BY_REGISTRATION)
     else:
-        activation.invite(work, account)
+        activation.invite(work, account, is_new=True)
     # In one flush with the link and the mail.
     provisioned_accounts.register(work, scope, account, user.push, content=digest)
     return account, True
+
+
+def record_new(
+    work: UnitOfWork, scope: ProvisioningScope, account: Account, user: PushedUser, **about: Any
+) -> ShownAccount:
+    """Record that the push made the account. Returns it as the client reads it."""
+    if account.kind == AccountKind.MACHINE:
+        # Networks are stored in another form than they are pushed.
+        (made,) = shown_accounts.of_keys(work, scope, [account.id])
+    else:
+        push = user.push
+        pushed = ShownRegistration(push.external_id, push.request_number, push.sequence or 0)
+        made = shown_accounts.of_new(account, pushed, user.grants)
+    events.record(work, AuditAction.SCIM_CREATED, account=account, after=values_of(made), **about)
+    return made
 
 
 def _make(work: UnitOfWork, scope: ProvisioningScope, user: PushedUser) -> Account:
@@ -234,12 +262,21 @@ def _set_networks(work: UnitOfWork, account: Account, user: PushedUser) -> bool:
 
 
 def _set_grants(
-    work: UnitOfWork, scope: ProvisioningScope, account: Account, user: PushedUser
+    work: UnitOfWork,
+    scope: ProvisioningScope,
+    account: Account,
+    user: PushedUser,
+    *,
+    is_new: bool = False,
 ) -> None:
     """Assign new role groups and revoke missing ones: the push has all role groups that the client
     sees (RG, PR-07)."""
     after = user.grants
-    held = provisioned_accounts.assignments(work, scope, [account]).get(account.id, [])
+    held = (
+        []
+        if is_new
+        else provisioned_accounts.assignments(work, scope, [account]).get(account.id, [])
+    )
     before = {
         (grant.role_group.name, grant.participant.number): role_group_assignments.terms_of(grant)
         for grant in held
@@ -255,7 +292,9 @@ def _set_grants(
         if terms := after.get((name, number)):
             participant = participants.by_number(work, number)
             group = role_groups.by_name(work, name)
-            role_group_assignments.assign(work, account, group, participant, terms, notice=notice)
+            role_group_assignments.assign(
+                work, account, group, participant, terms, notice=notice, is_new=is_new
+            )
     for grant in held:
         if (grant.role_group.name, grant.participant.number) not in after:
             role_group_assignments.revoke(

@@ -24,8 +24,12 @@ from sqlalchemy import (
     Engine,
     ExceptionContext,
     Integer,
+    Table,
     event,
+    func,
     literal_column,
+    select,
+    update,
 )
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
@@ -129,6 +133,19 @@ def insert_if_missing(session: Session, model: type[DeclarativeBase], **values: 
     statement = insert(model).values(**values).on_conflict_do_nothing()
     # Counted by what comes back: PostgreSQL has no number of rows where a key is generated.
     return session.execute(statement.returning(literal_column("1"))).first() is not None
+
+
+def reserve_keys(connection: Connection, table: Table, count: int) -> list[int]:
+    """So many primary keys that no other row of the table gets. On SQLite the write lock, which the
+    transaction has from now on, keeps them free."""
+    (key,) = table.primary_key.columns
+    if connection.dialect.name == "sqlite":
+        connection.execute(update(table).where(key < 0).values({key: key}))
+        last = connection.execute(select(func.max(key))).scalar() or 0
+        return list(range(last + 1, last + 1 + count))
+    sequence = func.pg_get_serial_sequence(table.name, key.name)
+    numbers = func.generate_series(1, count).table_valued("n")
+    return list(connection.execute(select(func.nextval(sequence)).select_from(numbers)).scalars())
 
 
 def ensure(step: Callable[[], None]) -> None:

@@ -104,7 +104,11 @@ def _sample(work: UnitOfWork, kind: Kind) -> int | None:
 
 
 def _add(work: UnitOfWork, **values: Any) -> None:
-    if work.is_writing and not work.is_trial:
+    if work.gathering is not None:
+        from idp.models import Event
+
+        work.gathering.add_values(table(Event), {"at": work.now, **values})
+    elif work.is_writing and not work.is_trial:
         work.connection.execute(_insert(), {"at": work.now, **values})
     else:
         # SQLite has one writer: the event waits for the first other change, or the commit. The

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from keyword import iskeyword
 
 import click
 
@@ -29,6 +30,7 @@ COMMANDS = {
         "Check settings, database, keys, clocks, mail, TLS and the public address.",
     ),
     "export": ("apply_command", "Print clients, role groups and participants for `apply`."),
+    "import": ("import_command", "Create the accounts of a new installation from a file."),
     "initial-token": (
         "initial_token_commands",
         "Initial access tokens, with which applications register themselves.",
@@ -80,7 +82,8 @@ class RootGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"idp.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(module, f"{name}_" if iskeyword(name) else name)
         return command
 
     def format_commands(

@@ -74,13 +74,15 @@ def issue(
     *,
     reminders: int = 0,
     asks_question: bool = False,
+    is_first: bool = False,
 ) -> str:
-    """Issue a new link token; earlier links of the same purpose are invalidated. With
-    ``asks_question``, the holder must also answer the security question, if one is set."""
-    if purpose not in LASTING:
+    """Issue a new link token; earlier links of the same purpose are invalidated, if the account can
+    have any (``is_first``). With ``asks_question``, the holder must also answer the security
+    question, if one is set."""
+    if purpose not in LASTING and not is_first:
         invalidate_all(work, account, purpose)
     token = work.token(24)
-    work.db.add(
+    work.add(
         Link(
             purpose=purpose,
             account_id=account.id,

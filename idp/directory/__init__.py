@@ -9,6 +9,7 @@ __all__ = [
     "access_report",
     "account_creation",
     "account_lists",
+    "account_load",
     "account_search",
     "accounts",
     "activation",

@@ -42,7 +42,7 @@ def create(work: UnitOfWork, wanted: AccountRequest) -> Account:
             work, holder, kind=wanted.kind, locale=wanted.locale, second=wanted.second
         )
     )
-    activation.invite(work, made)
+    activation.invite(work, made, is_new=True)
     return made
 
 

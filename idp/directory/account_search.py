@@ -40,7 +40,10 @@ def index_account(work: UnitOfWork, account: Account) -> None:
 def add_terms(work: UnitOfWork, account: Account) -> None:
     """Add the search terms of an account that has none."""
     rows = [{"term": term, "account_id": account.id} for term in account_terms(account)]
-    work.run(_ADD_TERMS, rows)
+    if work.gathering is None:
+        work.run(_ADD_TERMS, rows)
+    else:
+        work.gathering.add_values(_TERMS, *rows)
 
 
 def sort_name(family_name: str, given_name: str) -> str:

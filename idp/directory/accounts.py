@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, func, select
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.db import table
-from idp.directory import account_search, separation_of_duties
+from idp.directory import account_search, second_accounts, separation_of_duties
 from idp.directory.directory_refusals import (
     AccountNotFound,
     EmailInvalid,
@@ -22,7 +22,8 @@ from idp.directory.directory_refusals import (
     UserIDInvalid,
     UsernameTaken,
 )
-from idp.directory.second_accounts import SecondAccountGrounds, columns
+from idp.directory.second_accounts import SecondAccountGrounds
+from idp.gathering import Lookup
 from idp.models import Account, AccountKind, AccountState, Person, SearchTerm
 from idp.policy import phone_number as phones
 from idp.policy.email_address import BadAddress, email_key, single_address
@@ -32,7 +33,27 @@ from idp.transaction import UnitOfWork
 
 MAX_PERSON_NAME = 100
 LOCALES = ("en", "fr")
-_WITH_NAME = select(table(Account).c.id).where(table(Account).c.username_key == bindparam("key"))
+_ACCOUNT = table(Account).c
+_WITH_NAMES = select(_ACCOUNT.username_key).where(
+    _ACCOUNT.username_key.in_(bindparam("keys", expanding=True))
+)
+
+_WITH_PERSON_IDS = select(Person).where(Person.person_id.in_(bindparam("keys", expanding=True)))
+
+
+def _read_names(work: UnitOfWork, keys: Sequence[str]) -> dict[str, bool]:
+    return dict.fromkeys(work.run(_WITH_NAMES, {"keys": keys}).scalars(), True)
+
+
+def _read_persons(work: UnitOfWork, person_ids: Sequence[str]) -> dict[str, Person]:
+    found = work.db.scalars(_WITH_PERSON_IDS, {"keys": person_ids})
+    return {person.person_id: person for person in found}
+
+
+#: Whether an account has, or ever had, the login name with this key (N81).
+TAKEN_NAMES: Lookup[str, bool] = Lookup(_read_names)
+#: The person with this Person ID.
+PERSONS: Lookup[str, Person] = Lookup(_read_persons)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +144,7 @@ def stream_accounts(
 
 def get_or_create_person(work: UnitOfWork, data: NewPerson) -> Person:
     """The person with this Person ID, created if necessary. Raises Invalid."""
-    person = work.db.scalar(select(Person).where(Person.person_id == data.person_id))
+    person = PERSONS.find(work, data.person_id)
     return create_person(work, data) if person is None else person
 
 
@@ -137,8 +158,9 @@ def create_person(work: UnitOfWork, data: NewPerson) -> Person:
         updated_at=work.now,
         **values,
     )
-    work.db.add(person)
-    work.db.flush()
+    work.add_with_key(person)
+    PERSONS.learn(work, person.person_id, person)
+    second_accounts.FIRST_ACCOUNTS.learn(work, person.id, None)
     return person
 
 
@@ -199,7 +221,7 @@ def create_account(
     key = name_key(username)
     if locale not in LOCALES:
         raise LanguageUnknown()
-    if work.run(_WITH_NAME, {"key": key}).first() is not None:
+    if TAKEN_NAMES.find(work, key):
         raise UsernameTaken(username)
     account = Account(
         subject=work.token(16),
@@ -215,10 +237,14 @@ def create_account(
         zoneinfo="America/Toronto",
         created_at=work.now,
         updated_at=work.now,
-        **columns(work, person, kind, second),
+        ends_at=None,
+        **second_accounts.columns(work, person, kind, second),
     )
-    work.db.add(account)
-    work.db.flush()
+    work.add_with_key(account)
+    TAKEN_NAMES.learn(work, key, True)
+    second_accounts.note_new(work, account)
+    # No application knows it.
+    work.receivers[account.id] = []
     account_search.add_terms(work, account)
     about: dict[str, Any] = {"second": account.second_reason} if second else {}
     events.record(work, AuditAction.ACCOUNT_CREATED, account=account, kind=str(kind), **about)

@@ -27,12 +27,12 @@ from idp.transaction import UnitOfWork
 REMINDER_DAYS = (14, 3)
 
 
-def invite(work: UnitOfWork, account: Account) -> str:
-    """Mail an activation link and invalidate earlier ones. Returns the path of the link, for the
-    demo and the tests. Raises Refused unless the account is pending."""
-    return _send(
-        work, account, MailKind.ACCOUNT_CREATED, work.after(days=work.settings.activation_days)
-    )
+def invite(work: UnitOfWork, account: Account, *, is_new: bool = False) -> str:
+    """Mail an activation link and invalidate earlier ones, which a new account does not have.
+    Returns the path of the link, for the demo and the tests. Raises Refused unless the account is
+    pending."""
+    expires = work.after(days=work.settings.activation_days)
+    return _send(work, account, MailKind.ACCOUNT_CREATED, expires, is_first=is_new)
 
 
 def resend(work: UnitOfWork, account: Account) -> None:
@@ -95,12 +95,21 @@ def send_next_reminder(work: UnitOfWork) -> bool:
     return False
 
 
-def _send(work: UnitOfWork, account: Account, kind: MailKind, expires: datetime) -> str:
+def _send(
+    work: UnitOfWork,
+    account: Account,
+    kind: MailKind,
+    expires: datetime,
+    *,
+    is_first: bool = False,
+) -> str:
     """Mail a link that expires at ``expires``. Reminders due before now count as sent."""
     if account.state != AccountState.PENDING:
         raise NotPending(account.username, account.state)
     reminders = sum(1 for days in REMINDER_DAYS if expires <= work.after(days=days))
-    token = links.issue(work, account, Purpose.ACTIVATE, expires, reminders=reminders)
+    token = links.issue(
+        work, account, Purpose.ACTIVATE, expires, reminders=reminders, is_first=is_first
+    )
     path = f"/activate?token={token}"
     queue.enqueue(work, kind, account, path=path, expires_at=expires)
     events.record(work, AuditAction.LINK_SENT, account=account, purpose=str(Purpose.ACTIVATE))

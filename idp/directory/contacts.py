@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,7 @@ from idp.directory.directory_refusals import (
     TooManyContacts,
 )
 from idp.errors import Invalid
+from idp.gathering import Lookup
 from idp.messages import queue
 from idp.messages.message_kinds import MailKind
 from idp.models import (
@@ -143,12 +144,31 @@ def notify(
 
 def contact_accounts(work: UnitOfWork, row: Participant, function: str) -> list[Account]:
     """One account of each contact with this function: it supplies address and language."""
-    found = [
-        _account_of(work, contact.person)
-        for contact in list_contacts(work, row)
-        if contact.function == function
-    ]
-    return [account for account in found if account is not None]
+    return SPEAKING.find(work, (row.id, function)) or []
+
+
+def _read_speaking(
+    work: UnitOfWork, keys: Sequence[tuple[int, str]]
+) -> dict[tuple[int, str], list[Account]]:
+    rows = work.db.execute(
+        select(Contact.participant_id, Contact.function, Contact.person_id)
+        .join(Person, Person.id == Contact.person_id)
+        .where(
+            Contact.participant_id.in_({participant for participant, _ in keys}),
+            Contact.ended_at.is_(None),
+        )
+        .order_by(Contact.function, Person.person_id)
+    ).all()
+    reached = _accounts_of(work, {person for _, function, person in rows})
+    found: dict[tuple[int, str], list[Account]] = {}
+    for participant, function, person in rows:
+        if person in reached:
+            found.setdefault((participant, function), []).append(reached[person])
+    return found
+
+
+#: As ``contact_accounts``, by the key of the participant and the function.
+SPEAKING: Lookup[tuple[int, str], list[Account]] = Lookup(_read_speaking)
 
 
 def functions_of(work: UnitOfWork, row: Participant, person: Person) -> list[str]:
@@ -285,15 +305,24 @@ def _person(work: UnitOfWork, entry: ContactRef) -> Person:
 
 def _account_of(work: UnitOfWork, person: Person) -> Account | None:
     """The account used to reach a person: one with a UserID before an e-mail account."""
+    return _accounts_of(work, [person.id]).get(person.id)
+
+
+def _accounts_of(work: UnitOfWork, persons: Collection[int]) -> dict[int, Account]:
+    """As ``_account_of``, by the key of the person."""
+    if not persons:
+        return {}
     rows = work.db.scalars(
         select(Account)
         .where(
-            Account.person_id == person.id,
+            Account.person_id.in_(persons),
             Account.kind != AccountKind.MACHINE,
             Account.state != AccountState.DEACTIVATED,
         )
         .order_by(Account.kind.desc(), Account.id)
     )
-    return next(
-        (row for row in rows if row.effective_state(work.now) != AccountState.DEACTIVATED), None
-    )
+    found: dict[int, Account] = {}
+    for row in rows:
+        if row.effective_state(work.now) != AccountState.DEACTIVATED:
+            found.setdefault(row.person_id, row)
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import bindparam, exists, select, update
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
@@ -17,6 +17,7 @@ from idp.directory.directory_refusals import (
     ParticipantNotFound,
     ParticipantNumberInvalid,
 )
+from idp.gathering import Lookup
 from idp.models import Participant, Participation
 from idp.policy.console import OPERATOR
 from idp.policy.names import printable
@@ -29,9 +30,21 @@ MAX_KEY = 200
 _NUMBER = re.compile(r"[A-Za-z0-9._-]{1,20}")
 
 
+_BY_NUMBERS = select(Participant).where(Participant.number.in_(bindparam("keys", expanding=True)))
+
+
+def _read(work: UnitOfWork, numbers: Sequence[str]) -> dict[str, Participant]:
+    found = work.db.scalars(_BY_NUMBERS, {"keys": numbers})
+    return {row.number: row for row in found}
+
+
+#: The participant with this number, as ``find``.
+BY_NUMBER: Lookup[str, Participant] = Lookup(_read)
+
+
 def find(work: UnitOfWork, number: str) -> Participant | None:
     """The participant with this number, including ended and removed ones."""
-    return work.db.scalar(select(Participant).where(Participant.number == number))
+    return BY_NUMBER.find(work, number)
 
 
 def by_number(work: UnitOfWork, number: str) -> Participant:

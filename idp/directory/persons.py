@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from sqlalchemy import bindparam, case, select
+from sqlalchemy import case, select
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
@@ -31,12 +31,9 @@ class PersonChanges:
     phone: str | None = None
 
 
-_BY_PERSON_ID = select(Person).where(Person.person_id == bindparam("wanted"))
-
-
 def by_person_id(work: UnitOfWork, person_id: str) -> Person | None:
     """The person with this Person ID."""
-    return work.db.scalar(_BY_PERSON_ID, {"wanted": person_id})
+    return accounts.PERSONS.find(work, person_id)
 
 
 def lock_by_person_id(work: UnitOfWork, person_id: str) -> Person | None:

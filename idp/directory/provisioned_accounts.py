@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
@@ -16,6 +16,7 @@ from idp.directory.provisioning_scope import ProvisioningScope, seen_by
 from idp.directory.result_pages import Page, PageRequest, page_of
 from idp.directory.search_conditions import Attribute, Condition
 from idp.directory.shown_accounts import MAX_SUBJECT
+from idp.gathering import Lookup
 from idp.models import (
     Account,
     AccountState,
@@ -162,10 +163,39 @@ def registration(work: UnitOfWork, account: Account) -> ProvisionedAccount | Non
     return work.db.get(ProvisionedAccount, account.id)
 
 
-_BY_EXTERNAL_ID = select(ProvisionedAccount).where(
+_BY_EXTERNAL_IDS = select(ProvisionedAccount).where(
     ProvisionedAccount.client_id == bindparam("client"),
-    ProvisionedAccount.external_id == bindparam("key"),
+    ProvisionedAccount.external_id.in_(bindparam("keys", expanding=True)),
 )
+
+
+def _read_pushed(
+    work: UnitOfWork, keys: Sequence[tuple[int, str]]
+) -> dict[tuple[int, str], ProvisionedAccount]:
+    # All are of one client.
+    values = {"client": keys[0][0], "keys": [external_id for _, external_id in keys]}
+    found = work.db.scalars(_BY_EXTERNAL_IDS, values)
+    return {(row.client_id, row.external_id or ""): row for row in found}
+
+
+def _read_named(work: UnitOfWork, keys: Sequence[str]) -> dict[str, ProvisionedAccount]:
+    query = (
+        select(Account.username_key, ProvisionedAccount)
+        .join(Account, Account.id == ProvisionedAccount.account_id)
+        .where(Account.username_key.in_(keys))
+    )
+    return dict(work.db.execute(query).all())
+
+
+def _read_accounts(work: UnitOfWork, keys: Sequence[int]) -> dict[int, Account]:
+    return {row.id: row for row in work.db.scalars(select(Account).where(Account.id.in_(keys)))}
+
+
+#: What a client registered under its own key.
+PUSHED: Lookup[tuple[int, str], ProvisionedAccount] = Lookup(_read_pushed)
+#: What any client registered of the account with this login name.
+NAMED: Lookup[str, ProvisionedAccount] = Lookup(_read_named)
+ACCOUNTS: Lookup[int, Account] = Lookup(_read_accounts)
 
 
 def by_external_id(
@@ -174,13 +204,20 @@ def by_external_id(
     """What the client registered under its own key; None without a key."""
     if not external_id:
         return None
-    values = {"client": scope.client.id, "key": external_id}
-    return work.db.scalar(_BY_EXTERNAL_ID, values)
+    return PUSHED.find(work, (scope.client.id, external_id))
+
+
+def by_username(
+    work: UnitOfWork, scope: ProvisioningScope, username: str
+) -> ProvisionedAccount | None:
+    """What the client registered of the account with this login name; None without a name."""
+    row = NAMED.find(work, name_key(username)) if username else None
+    return row if row is not None and row.client_id == scope.client.id else None
 
 
 def account_of(work: UnitOfWork, row: ProvisionedAccount) -> Account:
     """The account, open or closed."""
-    return work.db.get_one(Account, row.account_id)
+    return ACCOUNTS.get(work, row.account_id)
 
 
 @dataclass(frozen=True)
@@ -196,7 +233,7 @@ class Push:
 def register(
     work: UnitOfWork, scope: ProvisioningScope, account: Account, push: Push, *, content: str = ""
 ) -> ProvisionedAccount:
-    """Remember which client provisions the account; written with the next flush. A retry is
+    """Remember which client provisions the account. A retry is
     recognised by ``content``, a digest of the push that made the account; empty for an account that
     no push made."""
     row = ProvisionedAccount(
@@ -208,7 +245,8 @@ def register(
         sequence=push.sequence or 0,
         created_at=work.now,
     )
-    work.db.add(row)
+    work.add(row)
+    work.flush()
     return row
 
 

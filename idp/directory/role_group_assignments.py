@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from itertools import groupby
+from typing import Any
 
 from sqlalchemy import ColumnElement, select, update
 
@@ -19,6 +20,7 @@ from idp.directory.directory_refusals import (
     TermsInvalid,
     WrongAccountKind,
 )
+from idp.gathering import Lookup
 from idp.messages import queue
 from idp.messages.message_kinds import MailKind
 from idp.models import (
@@ -90,14 +92,15 @@ def assign(
     terms: AssignmentTerms | None = None,
     *,
     notice: ChangeNotice | None = None,
+    is_new: bool = False,
 ) -> bool:
     """Assign a role group; False if it is already held on these terms, or on any terms if none are
-    given. The holder gets a mail, or a line in ``notice``. Raises Refused for a deactivated
-    account, a wrong kind of account (MA-04, EN-03), and a participant that has ended, lacks the
-    participation or is not the one of a second account. Raises Invalid if the end is past or not
-    after the start."""
+    given. A new account (``is_new``) holds none. The holder gets a mail, or a line in ``notice``.
+    Raises Refused for a deactivated account, a wrong kind of account (MA-04, EN-03), and a
+    participant that has ended, lacks the participation or is not the one of a second account.
+    Raises Invalid if the end is past or not after the start."""
     _check_holder(work, account, group, participant)
-    row = _active(work, account, group, participant)
+    row = None if is_new else _active(work, account, group, participant)
     if row is not None and terms in (None, terms_of(row)):
         return False
     terms = terms or AssignmentTerms()
@@ -108,7 +111,7 @@ def assign(
         _set_terms(work, account, row, terms)
         return True
     _check_assignable(work, group, participant)
-    work.db.add(
+    work.add(
         Assignment(
             account_id=account.id,
             role_group_id=group.id,
@@ -118,7 +121,7 @@ def assign(
             **asdict(terms),
         )
     )
-    work.db.flush()
+    work.flush()
     _record_and_notify(
         work, AuditAction.ROLE_GROUP_ASSIGNED, account, group, participant, notice, granted=True
     )
@@ -140,33 +143,91 @@ def _check_holder(
 def lock_participants(work: UnitOfWork, numbers: Collection[str]) -> None:
     """Lock these participants until the transaction ends. Call this before any write, so that
     concurrent transactions lock in the same order."""
+    LOCKED.find_many(work, numbers)
+
+
+def _lock(work: UnitOfWork, numbers: Sequence[str]) -> dict[str, bool]:
     work.db.execute(
         select(Participant.id)
         .where(Participant.number.in_(numbers))
         .order_by(Participant.id)
         .with_for_update(read=True)
     )
+    return dict.fromkeys(numbers, True)
+
+
+#: The participants that ``lock_participants`` has locked, by number.
+LOCKED: Lookup[str, bool] = Lookup(_lock)
 
 
 def _check_assignable(work: UnitOfWork, group: RoleGroup, participant: Participant) -> None:
     """Check under a lock, so that a concurrent end of the participant or a participation, or a
     change of the role group, is seen."""
-    ended, needed = work.db.execute(
-        select(Participant.ended_at, RoleGroup.participation)
-        .join(RoleGroup, RoleGroup.id == group.id)
-        .where(Participant.id == participant.id)
-        .with_for_update(read=True)
-    ).one()
-    if ended is not None:
+    found = PLACES.get(work, (participant.id, group.id))
+    if found.ended_at is not None:
         raise ParticipantEnded(participant.number)
-    if needed and not work.db.scalar(
-        select(Participation.id).where(
-            Participation.participant_id == participant.id,
-            Participation.name == needed,
+    if found.missing:
+        raise ParticipationMissing(group.name, found.missing, participant.number)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A role group at a participant: when that ended, and the participation that it lacks."""
+
+    ended_at: datetime | None
+    missing: str
+
+
+def _lock_places(
+    work: UnitOfWork, keys: Sequence[tuple[int, int]]
+) -> dict[tuple[int, int], _Place]:
+    rows = _lock_one_place(work, *keys[0]) if len(keys) == 1 else _lock_many_places(work, keys)
+    held: set[tuple[int, str]] = set()
+    if any(needed for *_, needed in rows):
+        query = select(Participation.participant_id, Participation.name).where(
+            Participation.participant_id.in_({participant for participant, *_ in rows}),
+            Participation.name.in_({needed for *_, needed in rows if needed}),
             Participation.ended_at.is_(None),
         )
-    ):
-        raise ParticipationMissing(group.name, needed, participant.number)
+        held = {(participant, name) for participant, name in work.db.execute(query)}
+    return {
+        (participant, group): _Place(ended, "" if (participant, needed) in held else needed)
+        for participant, group, ended, needed in rows
+    }
+
+
+def _lock_one_place(work: UnitOfWork, participant: int, group: int) -> Sequence[Any]:
+    return work.db.execute(
+        select(Participant.id, RoleGroup.id, Participant.ended_at, RoleGroup.participation)
+        .join(RoleGroup, RoleGroup.id == group)
+        .where(Participant.id == participant)
+        .with_for_update(read=True)
+    ).all()
+
+
+def _lock_many_places(work: UnitOfWork, keys: Sequence[tuple[int, int]]) -> Sequence[Any]:
+    """Participants first, as the statement for one does. All pairs of both would be too many."""
+    ended: dict[int, datetime | None] = dict(
+        work.db.execute(
+            select(Participant.id, Participant.ended_at)
+            .where(Participant.id.in_({participant for participant, _ in keys}))
+            .order_by(Participant.id)
+            .with_for_update(read=True)
+        ).all()
+    )
+    needed: dict[int, str] = dict(
+        work.db.execute(
+            select(RoleGroup.id, RoleGroup.participation)
+            .where(RoleGroup.id.in_({group for _, group in keys}))
+            .order_by(RoleGroup.id)
+            .with_for_update(read=True)
+        ).all()
+    )
+    return [(participant, group, ended[participant], needed[group]) for participant, group in keys]
+
+
+#: What ``_check_assignable`` needs, by the keys of participant and role group.
+PLACES: Lookup[tuple[int, int], _Place] = Lookup(_lock_places)
 
 
 def _set_terms(work: UnitOfWork, account: Account, row: Assignment, terms: AssignmentTerms) -> None:

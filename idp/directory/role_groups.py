@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
@@ -23,6 +23,7 @@ from idp.directory.directory_refusals import (
     RoleGroupNotFound,
     RuleUnknown,
 )
+from idp.gathering import Lookup
 from idp.mfa.second_factor_rule import Rule
 from idp.models import AccountKind, RoleGroup
 from idp.policy.console import ConsoleRole
@@ -110,9 +111,21 @@ def _checked_texts(**texts: str) -> dict[str, str]:
     return texts
 
 
+_BY_NAMES = select(RoleGroup).where(RoleGroup.name.in_(bindparam("keys", expanding=True)))
+
+
+def _read(work: UnitOfWork, names: Sequence[str]) -> dict[str, RoleGroup]:
+    found = work.db.scalars(_BY_NAMES, {"keys": names})
+    return {group.name: group for group in found}
+
+
+#: The role group with this name.
+BY_NAME: Lookup[str, RoleGroup] = Lookup(_read)
+
+
 def by_name(work: UnitOfWork, name: str) -> RoleGroup:
     """Raises NotFound."""
-    group = work.db.scalar(select(RoleGroup).where(RoleGroup.name == name))
+    group = BY_NAME.find(work, name)
     if group is None:
         raise RoleGroupNotFound(name)
     return group

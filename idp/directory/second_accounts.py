@@ -3,6 +3,7 @@ and acts for one participant (UI-10, UI-11)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ from idp.directory.directory_refusals import (
     SecondReasonStated,
     SecondReasonUnknown,
 )
+from idp.gathering import Lookup
 from idp.models import Account, AccountKind, AccountState, Assignment, Participant, Person
 from idp.policy.registered_values import SecondAccountReason
 from idp.transaction import UnitOfWork
@@ -36,8 +38,21 @@ _PERSONAL = (
     )
     .limit(1)
 )
-_FIRST = _PERSONAL.where(_ACCOUNT.second_reason == "")
+_FIRST = select(_ACCOUNT.person_id).where(
+    _ACCOUNT.person_id.in_(bindparam("persons", expanding=True)),
+    _ACCOUNT.kind == AccountKind.PERSONAL,
+    _ACCOUNT.state != AccountState.DEACTIVATED,
+    _ACCOUNT.second_reason == "",
+)
 _SECOND = _PERSONAL.where(_ACCOUNT.second_participant_id == bindparam("participant"))
+
+
+def _read_first(work: UnitOfWork, persons: Sequence[int]) -> dict[int, bool]:
+    return dict.fromkeys(work.run(_FIRST, {"persons": persons}).scalars(), True)
+
+
+#: Whether the person with this key has an open personal account that is not a second one.
+FIRST_ACCOUNTS: Lookup[int, bool] = Lookup(_read_first)
 
 
 @dataclass(frozen=True)
@@ -65,16 +80,27 @@ def columns(
     """The columns of a new account that record the grounds. Raises PersonalAccountExists, Invalid
     for an account of another kind, Refused for a participant that has ended."""
     if second is None:
-        if kind is AccountKind.PERSONAL and _has(work, person, None):
+        if kind is AccountKind.PERSONAL and FIRST_ACCOUNTS.find(work, person.id):
             raise FirstAccountExists(person.person_id, tuple(SecondAccountReason))
-        return {}
+        return {"second_reason": "", "second_participant_id": None}
     if kind is not AccountKind.PERSONAL:
         raise SecondNotPersonal()
     if second.participant.ended_at is not None:
         raise ParticipantEnded(second.participant.number)
-    if _has(work, person, second.participant):
+    values = {"person": person.id, "participant": second.participant.id}
+    if work.run(_SECOND, values).first() is not None:
         raise SecondAccountExists(person.person_id, second.participant.number)
-    return {"second_reason": str(second.reason), "second_participant": second.participant}
+    return {
+        "second_reason": str(second.reason),
+        "second_participant_id": second.participant.id,
+        "second_participant": second.participant,
+    }
+
+
+def note_new(work: UnitOfWork, account: Account) -> None:
+    """A load has a new account."""
+    if account.kind == AccountKind.PERSONAL and not account.second_reason:
+        FIRST_ACCOUNTS.learn(work, account.person_id, True)
 
 
 def state_reason(work: UnitOfWork, account: Account, second: SecondAccountGrounds) -> None:
@@ -116,13 +142,3 @@ def check_participant(account: Account, participant: Participant) -> None:
     only = account.second_participant
     if only is not None and only.id != participant.id:
         raise OtherParticipantOnly(account.username, only.number)
-
-
-def _has(work: UnitOfWork, person: Person, participant: Participant | None) -> bool:
-    """Whether the person has an open account that is not a second one, or a second one for this
-    participant."""
-    if participant is None:
-        found = work.run(_FIRST, {"person": person.id})
-    else:
-        found = work.run(_SECOND, {"person": person.id, "participant": participant.id})
-    return found.first() is not None

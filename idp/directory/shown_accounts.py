@@ -3,11 +3,11 @@ built once for clients with and without a limit to participants."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import BindParameter, ColumnElement, Row, Select, and_, bindparam, select
 
@@ -35,6 +35,10 @@ MAX_SUBJECT = 40
 #: The parameters of statements that are built once: the time, and the client with its participants.
 NOW: BindParameter[datetime] = bindparam("now", type_=UtcDateTime)
 LIMITS: tuple[Any, Any] = (bindparam("client"), bindparam("participants", expanding=True))
+
+
+#: The terms of role groups, by role group and participant.
+Grants: TypeAlias = Mapping[tuple[str, str], AssignmentTerms]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +173,19 @@ def of_keys(work: UnitOfWork, scope: ProvisioningScope, keys: Sequence[int]) -> 
         return []
     found = {row.id: row for row in _whole(work, scope, work.run(_BY_KEYS, {"keys": keys}).all())}
     return [found[key] for key in keys if key in found]
+
+
+def of_new(account: Account, pushed: ShownRegistration, grants: Grants) -> ShownAccount:
+    """As ``of_keys``, for an account of a person that this transaction has made: all role groups
+    that it holds are known to the client."""
+    person = account.person
+    return ShownAccount(
+        **{column.key: getattr(account, column.key) for column in _OF_ACCOUNT},
+        second_participant_number=account.second_participant_number,
+        person=ShownPerson(**{column.key: getattr(person, column.key) for column in _OF_PERSON}),
+        provisioned=pushed,
+        grants=dict(grants),
+    )
 
 
 def _whole(

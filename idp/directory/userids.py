@@ -37,7 +37,7 @@ def create(
     for _ in range(ATTEMPTS):
         username = _next(work, person, kind)
         try:
-            with work.db.begin_nested():
+            with work.savepoint():
                 return accounts.create_account(
                     work, person, kind=kind, username=username, locale=locale, second=second
                 )
@@ -71,10 +71,11 @@ def _personal(work: UnitOfWork, person: Person) -> str:
     except userid.NotLatin:
         given, _, family = person.preferred_name.strip().rpartition(" ")
         middle = ""
-    wanted = list(userid.candidates(given=given, middle=middle, family=family))
-    taken = set(
-        work.db.scalars(select(Account.username_key).where(Account.username_key.in_(wanted)))
-    )
-    return userid.personal_userid(
-        given=given, middle=middle, family=family, is_taken=taken.__contains__
-    )
+    names = list(userid.candidates(given=given, middle=middle, family=family))
+    # A load has read the first ones ahead.
+    known = accounts.TAKEN_NAMES.find_many(work, names) if work.gathering is None else {}
+
+    def is_taken(name: str) -> bool:
+        return bool(known[name] if name in known else accounts.TAKEN_NAMES.find(work, name))
+
+    return userid.personal_userid(given=given, middle=middle, family=family, is_taken=is_taken)

@@ -108,5 +108,5 @@ def _add(
         created_at=work.now,
         traceparent=request_ids.traceparent(),
     )
-    work.db.add(message)
+    work.add(message)
     return message

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from html import escape
 from typing import Any
 from urllib.parse import urlsplit
@@ -167,6 +168,7 @@ def _template(kind: MailKind | TextMessageKind, locale: str) -> Template:
     return _TEMPLATES.get_template(f"{kind}.{locale}.txt")
 
 
+@lru_cache(64)
 def _moment(moment: datetime, locale: str) -> str:
     """A time in Eastern Time, with its zone."""
     # Few messages have one.

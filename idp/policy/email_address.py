@@ -28,7 +28,7 @@ class BadAddress(ValueError):
         self.fault = fault
 
 
-@lru_cache(64)
+@lru_cache(1024)
 def single_address(text: str) -> str:
     """Parse ``text`` as one addr-spec (RFC 5322 section 3.4.1) with an ASCII local part of at most
     64 characters. An internationalized domain is returned as A-labels (``xn--``, RFC 5891), so that

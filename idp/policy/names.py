@@ -15,6 +15,8 @@ def name_key(text: str) -> str:
 
 def printable(text: str) -> bool:
     """Whether text has no control, surrogate or bidirectional override characters."""
+    if text.isascii():
+        return text.isprintable()
     return not any(unicodedata.category(char) in ("Cc", "Cs", "Cf", "Co", "Cn") for char in text)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Phone:
     extension: str = ""
 
 
+@lru_cache(64)
 def parse(typed: str) -> Phone | None:
     """The number, or None if it is not valid."""
     import phonenumbers

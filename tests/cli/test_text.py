@@ -32,6 +32,7 @@ ELSEWHERE = {
     "doctor": "tests/cli/test_doctor.py",
     "risk simulate": "tests/risk_lab/test_evaluation.py",
     "risk evaluate": "tests/risk_lab/test_evaluation.py",
+    "import": "tests/scim/test_first_load.py",
     "scim push": "tests/scim/test_export.py",
     "scim diff": "tests/scim/test_export.py",
 }

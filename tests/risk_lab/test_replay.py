@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from idp.cli import main, replay_progress
+from idp.cli import file_progress, main, replay_progress
 from idp.mfa.risk_values import Agent, Place
 from idp.risk_lab import compared_models, replay, sign_in_log
 from idp.risk_lab.compared_models import Rule
@@ -232,7 +232,7 @@ def test_progress_is_told_by_lines_without_a_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On standard error, from time to time."""
-    monkeypatch.setattr(replay_progress, "INTERVAL", 0)
+    monkeypatch.setattr(file_progress, "INTERVAL", 0)
     with replay_progress.shown(200) as show:
         show(Reading(size=50, lines=30, kept=10))
     captured = capsys.readouterr()

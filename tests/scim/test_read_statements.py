@@ -20,7 +20,7 @@ from tests.scim.test_resource_documents import GROUP
 #: participations, contacts.
 BOUNDS = {"get": 3, "eq": 4, "last page": 4, "page": 5, "next page": 5}
 #: What may be written, with what is read before and after.
-CREATE = 17
+CREATE = 14
 
 
 @pytest.fixture(params=[3, 12], ids=["few accounts", "many accounts and role groups"])

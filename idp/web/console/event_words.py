@@ -213,6 +213,7 @@ FIELDS = Texts(
         "kind": _("type"),
         "label": _("name"),
         "last": _("last record"),
+        "line": _("line of the file"),
         "link": _("link"),
         "locale": _("language"),
         "last_network": _("network of the last sign-in"),
