@@ -49,7 +49,7 @@ migration: $(VENV)/.test ## Write the migration that leads to the present models
 	@test -n "$(MESSAGE)" || { echo 'say what it does: make migration MESSAGE="add passkeys"'; exit 2; }
 	@$(BIN)/python scripts/check_migrations.py --write "$(MESSAGE)" --of "$(or $(OF),gateway)"
 
-bench: $(VENV)/.test ## Measure the gateway beside other providers, and draw their CPU time (ARGS="--svg FILE"; needs wrk, node and glewlwyd)
+bench: $(VENV)/.test ## Measure the gateway beside other providers, and draw their CPU time (ARGS="--svg FILE"; needs wrk, and names each provider that is not installed)
 	@$(BIN)/python -m benchmarks.compare $(ARGS)
 
 faults: $(VENV)/.test $(CATALOGUES) nginx ## Kill, cut, fill and delay what the gateway uses, and look what is left (needs PostgreSQL, Redis, faketime; root for hosts)

@@ -6,7 +6,9 @@ import math
 from collections.abc import Mapping
 from html import escape
 
-WIDTH, LEFT, TOP, BAR, GAP = 760, 210, 70, 14, 16
+WIDTH, LEFT, BAR, GAP = 760, 210, 14, 16
+#: Names of providers side by side above the chart.
+COLUMNS = 3
 #: The scale of the bars, in milliseconds.
 LEAST, MOST = 0.01, 100.0
 COLOURS = ("#0b5c66", "#a3231f", "#7a4a00", "#4a5b61", "#5a3d8a", "#2f6b2f")
@@ -17,7 +19,8 @@ def svg(title: str, found: Mapping[str, Mapping[str, float]]) -> str:
     request; a bar is left out where another one has none."""
     requests = list(next(iter(found.values())))
     group = len(found) * BAR + GAP
-    bottom = TOP + len(requests) * group
+    start = 50 + 20 * math.ceil(len(found) / COLUMNS)
+    bottom = start + len(requests) * group
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + 40}" role="img" '
         f'font-family="sans-serif" font-size="13"><title>{escape(title)}</title>',
@@ -25,17 +28,17 @@ def svg(title: str, found: Mapping[str, Mapping[str, float]]) -> str:
         f'<text x="12" y="24" font-size="16">{escape(title)}</text>',
     ]
     for number, name in enumerate(found):
-        x = 12 + number * (WIDTH - 24) / len(found)
-        parts.append(f'<rect x="{x:.1f}" y="38" width="12" height="12" fill="{_colour(number)}"/>')
-        parts.append(f'<text x="{x + 18:.1f}" y="49">{escape(name)}</text>')
+        x, y = 12 + number % COLUMNS * (WIDTH - 24) / COLUMNS, 38 + 20 * (number // COLUMNS)
+        parts.append(f'<rect x="{x:.1f}" y="{y}" width="12" height="12" fill="{_colour(number)}"/>')
+        parts.append(f'<text x="{x + 18:.1f}" y="{y + 11}">{escape(name)}</text>')
     for power in range(-2, 3):
         x = _x(10.0**power)
-        parts.append(f'<line x1="{x}" y1="{TOP}" x2="{x}" y2="{bottom}" stroke="#c3cdd0"/>')
+        parts.append(f'<line x1="{x}" y1="{start}" x2="{x}" y2="{bottom}" stroke="#c3cdd0"/>')
         parts.append(
             f'<text x="{x}" y="{bottom + 20}" text-anchor="middle">{10.0**power:g} ms</text>'
         )
     for row, request in enumerate(requests):
-        top = TOP + row * group + GAP / 2
+        top = start + row * group + GAP / 2
         middle = top + len(found) * BAR / 2 + 4
         parts.append(
             f'<text x="{LEFT - 10}" y="{middle}" text-anchor="end">{escape(request)}</text>'
