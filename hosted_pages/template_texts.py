@@ -1,34 +1,118 @@
-"""Translations in templates. A page has about thirty; each looks the language up once, and the
-catalogue of a language is kept."""
+"""Translations in templates. A template is compiled once for each language, with its texts in it,
+so that a page looks up only the texts that have variables."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import MutableMapping
+from functools import cached_property
+from typing import Any, Protocol
 
-from flask import Flask
+from flask import Flask, templating
 from flask_babel import get_locale, get_translations
-from jinja2 import pass_context
+from jinja2 import Template, nodes, pass_context
 from jinja2.runtime import Context
+from jinja2.visitor import NodeTransformer
 from markupsafe import Markup
+
+#: How templates call what translates.
+_NAMES = ("_", "gettext")
+_Globals = MutableMapping[str, Any] | None
+
+
+class Catalogue(Protocol):
+    """The texts of a language, as Flask-Babel gives them."""
+
+    def ugettext(self, message: str) -> str:
+        """The text in this language."""
+
+
+class _Texts(NodeTransformer):
+    """Replaces the calls that translate a constant by its text in one language."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def visit_Call(self, node: nodes.Call) -> nodes.Node:  # noqa: N802 - named by Jinja
+        self.generic_visit(node)
+        has_more = node.kwargs or node.dyn_args or node.dyn_kwargs
+        match node.node, node.args:
+            case nodes.Name() as called, [nodes.Const() as text] if not has_more:
+                if called.name in _NAMES:
+                    found = _formatted(str(self._catalogue.ugettext(text.value)), {})
+                    return nodes.TemplateData(found, lineno=node.lineno)
+        return node
+
+
+class Environment(templating.Environment):
+    """The environment of an application, and, apart, one for each language that it is asked in."""
+
+    #: Only in that of a language.
+    _texts: _Texts | None = None
+
+    @cached_property
+    def _languages(self) -> dict[str, Environment]:
+        return {}
+
+    def _of_request(self) -> Environment:
+        language = _language()
+        found = self._languages.get(language)
+        if found is None:
+            found = self.overlay()
+            found._texts = _Texts(get_translations())
+            self._languages[language] = found
+        return found
+
+    def get_template(
+        self, name: str | Template, parent: str | None = None, globals: _Globals = None
+    ) -> Template:
+        if self._texts is None:
+            return self._of_request().get_template(name, parent, globals)
+        return super().get_template(name, parent, globals)
+
+    def from_string(
+        self,
+        source: str | nodes.Template,
+        globals: _Globals = None,
+        template_class: type[Template] | None = None,
+    ) -> Template:
+        if self._texts is None:
+            return self._of_request().from_string(source, globals, template_class)
+        return super().from_string(source, globals, template_class)
+
+    def _generate(
+        self,
+        source: nodes.Template,
+        name: str | None,
+        filename: str | None,
+        defer_init: bool = False,
+    ) -> str:
+        if self._texts is not None:
+            source = self._texts.visit(source)
+        return super()._generate(source, name, filename, defer_init)
 
 
 def install(app: Flask) -> None:
     """Replace ``gettext`` in the templates of an application, which has Flask-Babel already."""
-    kept: dict[str, Any] = {}
-
-    def translated(text: str) -> str:
-        locale = get_locale()
-        language = locale.language if locale else ""
-        if language not in kept:
-            kept[language] = get_translations()
-        return str(kept[language].ugettext(text))
+    kept: dict[str, Catalogue] = {}
 
     @pass_context
     def gettext(context: Context, text: str, /, **variables: Any) -> str:
-        """As in Jinja's extension: a format string, safe in a page."""
-        found = translated(text)
+        language = _language()
+        if language not in kept:
+            kept[language] = get_translations()
+        found = str(kept[language].ugettext(text))
         if context.eval_ctx.autoescape:
             found = Markup(found)  # noqa: S704 - the texts are ours; variables are escaped
-        return found % variables if "%" in found else found
+        return _formatted(found, variables)
 
     app.jinja_env.globals["gettext"] = gettext
+
+
+def _language() -> str:
+    locale = get_locale()
+    return str(locale.language) if locale else ""
+
+
+def _formatted(text: str, variables: dict[str, Any]) -> str:
+    """As in Jinja's extension, each text is a format string."""
+    return text % variables if "%" in text else text

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
-from flask import Flask, Request, g
+from flask import Flask, Request, g, has_request_context, request
 from flask.typing import ResponseReturnValue
 from flask_babel import Babel
 from flask_sqlalchemy import SQLAlchemy
@@ -14,7 +16,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.orm import Session, scoped_session
 from werkzeug.routing import MapAdapter
 
-from hosted_pages import languages
+from hosted_pages import languages, template_texts
 from hosted_pages.frame import form_config, form_keys
 from idp import current, foundation, models
 from idp.credentials.hashing import HashingLimiter, PasswordHasher
@@ -62,6 +64,25 @@ class Gateway(Flask):
     """Flask with "return commits, raise rolls back" around every view."""
 
     request_class = current.GatewayRequest
+    jinja_environment = template_texts.Environment
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # Pages link to the same few addresses again and again.
+        self._address = lru_cache(1024)(self._address_below)
+
+    def url_for(self, /, endpoint: str, **values: Any) -> str:
+        """As Flask's, which is asked once for an address without variables."""
+        if values or endpoint.startswith(".") or not has_request_context():
+            return super().url_for(endpoint, **values)
+        return self._address(endpoint, request.root_path)
+
+    def _address_below(self, endpoint: str, root: str) -> str:  # noqa: ARG002 - it begins with it
+        return super().url_for(endpoint)
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself: no view or hook is asynchronous, and to ask each costs time."""
+        return func
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """An adapter that always uses the host of the issuer. A forged Host header cannot change a

@@ -326,6 +326,8 @@ def use_client_preferences(client: Client | None, wishes: Sequence[str] = ()) ->
 def interaction(handle: str | None = None) -> Interaction | None:
     """The unfinished sign-in that this request names in ``flow``, if this browser started it."""
     named = request.values.get("flow", "") if handle is None else handle
+    if not named:
+        return None
     found = interactions.find(work(), named, existing_browser_binding())
     if found is not None:
         use_client_preferences(found.client, found.request.get("ui_locales", ()))
@@ -335,6 +337,8 @@ def interaction(handle: str | None = None) -> Interaction | None:
 
 def restart_interaction(handle: str) -> Interaction | None:
     """Restart the sign-in that this request names, after its time-out or without its cookie."""
+    if not handle:
+        return None
     found = interactions.restart(
         work(),
         handle,

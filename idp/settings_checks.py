@@ -252,8 +252,10 @@ def _condition_faults(settings: Settings) -> Iterator[str]:
 
 def conditions_file(settings: Settings, locale: str) -> Path | None:
     """The file with the brand's conditions of use in a language, if there is one."""
+    if not settings.brand_folder:
+        return None
     path = Path(settings.brand_folder) / f"conditions.{locale}.txt"
-    return path if settings.brand_folder and path.is_file() else None
+    return path if path.is_file() else None
 
 
 def _production_faults(settings: Settings) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from flask_babel import force_locale, get_locale, gettext
 
@@ -33,6 +34,12 @@ def conditions() -> Conditions:
         text = path.read_text(encoding="utf-8")
         own = tuple(part.strip() for part in re.split(r"\n\s*\n", text) if part.strip())
         return Conditions(own[0], own)
+    return _built_in(locale)
+
+
+@lru_cache(len(LANGUAGES))
+def _built_in(_locale: str) -> Conditions:
+    """The built-in ones, in the language of the page."""
     return Conditions(
         gettext(
             "By signing in, you accept the conditions of use of this private system. Your activity "

@@ -220,7 +220,7 @@ def _page(
     body = render_template(
         "signin.html",
         username=username,
-        remember=bool(request.form.get("remember") or _remembered_name()),
+        remember=bool(_was_sent("remember") or _remembered_name()),
         error=error,
         flow=found.handle if found else "",
         next_path=safe_path(request.values.get("next")),
@@ -233,6 +233,11 @@ def _page(
         unknown_passkey=unknown_passkey,
     )
     return Response(body, status=status)
+
+
+def _was_sent(name: str) -> bool:
+    """Whether the form of this request has a value; a page that is shown first has no form."""
+    return request.method == "POST" and bool(request.form.get(name))
 
 
 def _suggested_name(found: Interaction | None) -> str:
@@ -249,9 +254,11 @@ def _serializer() -> URLSafeSerializer:
 
 
 def _remembered_name() -> str:
-    raw = request.cookies.get(current.runtime().settings.cookie_name("name"), "")
+    raw = request.cookies.get(current.runtime().settings.cookie_name("name"))
+    if not raw:
+        return ""
     try:
-        value = _serializer().loads(raw) if raw else ""
+        value = _serializer().loads(raw)
     except BadSignature:
         return ""
     return value if isinstance(value, str) else ""
