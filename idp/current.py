@@ -37,7 +37,9 @@ from idp.models import BrowserSession, Client, DeviceBinding, Interaction
 from idp.policy.addresses import ClientAddress, client_address, is_trusted_proxy
 from idp.policy.device_binding import Standing
 from idp.session import browser_accounts, browser_state, device_bindings, interactions, sessions
+from idp.signin import first_factor
 from idp.signin.completion import SignedIn
+from idp.signin.first_factor import Attempt
 from idp.transaction import Origin, Runtime, UnitOfWork
 from service_base import logs, request_ids
 
@@ -266,6 +268,21 @@ def _set_accounts_cookie(value: str) -> None:
 def browser_cookie() -> str:
     """The cookie by which this browser is recognised at sign-in; empty when it has none."""
     return request.cookies.get(runtime().settings.cookie_name("browser"), "")
+
+
+def attempt() -> Attempt:
+    """Whose password the form of this request has, for its limit and its view: looked up once."""
+    if "attempt" not in g:
+        typed = request.form.get("username", "")
+        g.attempt = first_factor.find_attempt(work(), typed, browser_cookie())
+    return cast(Attempt, g.attempt)
+
+
+def take_attempt() -> Attempt:
+    """The same for the view. When it runs again, in another transaction, it is looked up again."""
+    found = attempt()
+    del g.attempt
+    return found
 
 
 def sign_in(signed_in: SignedIn) -> None:

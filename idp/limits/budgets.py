@@ -11,10 +11,8 @@ from flask import request
 from idp import current
 from idp.clients import registry
 from idp.credentials import assertions
-from idp.directory import accounts
 from idp.machines import machine_logins
 from idp.policy.addresses import network_of
-from idp.session import browsers, failed_attempts
 from idp.signin import state_loader
 
 #: Lock-out keys that unknown senders cannot use up.
@@ -28,11 +26,7 @@ def by_network() -> str:
 
 def by_name() -> str:
     """The account that signs in, if it is remembered in this browser or known in this network."""
-    work = current.work()
-    typed = request.form.get("username", "")
-    account = accounts.find_for_sign_in(work, typed)
-    known = browsers.known(work, account, current.browser_cookie())
-    key = failed_attempts.key_of(work, account, typed, known)
+    key = current.attempt().key
     return key if key.startswith(OWN) else by_network()
 
 

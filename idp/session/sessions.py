@@ -79,6 +79,8 @@ def _new(work: UnitOfWork, account: Account) -> BrowserSession:
         public_id=work.token(16),
         account_id=account.id,
         account=account,
+        # Named, so that it is known after the insert and no update follows.
+        accounts_digest=None,
         created_at=work.now,
         ip=work.origin.ip,
         user_agent=(work.origin.user_agent or "")[:MAX_AGENT] or None,

@@ -32,6 +32,14 @@ class PasswordAccepted:
 
 
 @dataclass(frozen=True)
+class Attempt:
+    """A user name that was entered, and what it counts under."""
+
+    account: Account | None
+    key: str
+
+
+@dataclass(frozen=True)
 class Held:
     """The password or passkey was right, but the account is locked or suspended. ``until`` is the
     end of a lock-out; None if only Customer Relations can help."""
@@ -46,21 +54,27 @@ REVEALED = frozenset(
 )
 
 
+def find_attempt(work: UnitOfWork, typed: str, cookie: str) -> Attempt:
+    """The account of a user name, and the key under which this attempt counts. ``cookie`` is the
+    cookie that recognises the browser."""
+    account = accounts.find_for_sign_in(work, typed)
+    known = browsers.known(work, account, cookie)
+    return Attempt(account, failed_attempts.key_of(work, account, typed, known))
+
+
 def authenticate_password(
     work: UnitOfWork,
     hasher: PasswordHasher,
+    attempt: Attempt,
     *,
-    typed: str,
     password: str,
-    cookie: str,
     client: Client | None = None,
 ) -> PasswordAccepted | Held | None:
     """Check a user name and a password. Returns None for a refusal; only the audit trail has the
     reason. The right password of a locked or suspended account gives ``Held``. During a lock-out
     only the first attempts do, so that it still stops guessing. Every call computes one hash and
-    records one outcome, so that the time reveals nothing (N47, N49). ``cookie`` is the cookie that
-    recognises the browser."""
-    account = accounts.find_for_sign_in(work, typed)
+    records one outcome, so that the time reveals nothing (N47, N49)."""
+    account, key = attempt.account, attempt.key
     waiting = None
     if account is not None and account.state == AccountState.RESET_REQUIRED:
         waiting = temporary_passwords.find_active(work, account)
@@ -68,8 +82,6 @@ def authenticate_password(
     reason = _reason(work, account, waiting, matched=matched)
     if is_denied(work):
         reason = reason or SignInRefusal.NETWORK_DENIED
-    known = browsers.known(work, account, cookie)
-    key = failed_attempts.key_of(work, account, typed, known)
     fresh = _fresh_hash(work, hasher, account, password, key) if reason is None else None
     if not failed_attempts.record_outcome(work, key, account, matched=reason is None):
         reason = reason or SignInRefusal.THROTTLED

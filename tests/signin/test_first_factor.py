@@ -161,8 +161,9 @@ def test_n71_one_of_two_concurrent_sign_ins_with_a_temporary_password_succeeds(
     hasher = Beside(world.settings)
     with world.work() as work:
         hasher.work, hasher.username = work, username
-        fields: dict[str, Any] = {"typed": username, "password": temporary, "cookie": ""}
-        assert first_factor.authenticate_password(work, hasher, **fields) is None
+        attempt = first_factor.find_attempt(work, username, "")
+        found = first_factor.authenticate_password(work, hasher, attempt, password=temporary)
+        assert found is None
     assert reasons(world)[-1] == "temporary_password_used"
     assert world.events("temporary_password.used") == []
     assert world.account_row(username).state == AccountState.RESET_REQUIRED

@@ -90,9 +90,8 @@ def _attempt(found: Interaction | None) -> BaseResponse:
     accepted = first_factor.authenticate_password(
         work,
         current.hasher(),
-        typed=typed,
+        current.take_attempt(),
         password=request.form.get("password", "")[:MAX_PASSWORD],
-        cookie=current.browser_cookie(),
         client=found.client if found else None,
     )
     if isinstance(accepted, Held):
