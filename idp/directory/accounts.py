@@ -33,6 +33,7 @@ from idp.transaction import UnitOfWork
 
 MAX_PERSON_NAME = 100
 LOCALES = ("en", "fr")
+_OF_NAME = select(Account).where(Account.username_key == bindparam("key"))
 _ACCOUNT = table(Account).c
 _WITH_NAMES = select(_ACCOUNT.username_key).where(
     _ACCOUNT.username_key.in_(bindparam("keys", expanding=True))
@@ -78,7 +79,7 @@ def find_for_sign_in(work: UnitOfWork, typed: str) -> Account | None:
     key = email_key(typed)
     if not key:
         return None
-    account = work.db.scalar(select(Account).where(Account.username_key == key))
+    account = work.db.scalar(_OF_NAME, {"key": key})
     if account is not None or "@" not in key:
         return account
     found = work.db.scalars(
@@ -104,7 +105,7 @@ def by_username(work: UnitOfWork, username: str) -> Account:
 
 def find_by_username(work: UnitOfWork, username: str) -> Account | None:
     """As ``by_username``, or None."""
-    return work.db.scalar(select(Account).where(Account.username_key == name_key(username)))
+    return work.db.scalar(_OF_NAME, {"key": name_key(username)})
 
 
 def by_subject(work: UnitOfWork, subject: str) -> Account | None:

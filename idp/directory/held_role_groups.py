@@ -32,6 +32,16 @@ _FOR_CLIENT = (
         client_role_group.c.client_id == bindparam("client"),
     )
 )
+_RULES = (
+    select(RoleGroup.name, RoleGroup.second_factor, Participant.number)
+    .select_from(Assignment)
+    .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
+    .join(Participant, Participant.id == Assignment.participant_id)
+    .where(
+        Assignment.account_id == bindparam("account"),
+        Assignment.is_effective(bindparam("now", type_=UtcDateTime)),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +96,7 @@ def second_factor_rules(work: UnitOfWork, account: Account) -> list[str]:
     """The second-factor rules that apply to the account: those of its role groups, and the
     administrators' rule for accounts with a console role (Z-13). Empty for an account without
     such rights."""
-    rows = work.db.execute(
-        select(RoleGroup.name, RoleGroup.second_factor, Participant.number)
-        .select_from(Assignment)
-        .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
-        .join(Participant, Participant.id == Assignment.participant_id)
-        .where(Assignment.account_id == account.id, Assignment.is_effective(work.now))
-    ).all()
+    rows = work.db.execute(_RULES, {"account": account.id, "now": work.now}).all()
     consoles = set(ConsoleRole)
     found = [rule for _, rule, _ in rows if rule]
     if any(number == OPERATOR and name in consoles for name, _, number in rows):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
@@ -32,6 +32,11 @@ PROOF = timedelta(minutes=5)
 #: How long a verification, including one at sign-in, permits sensitive changes by an operator.
 FRESH = timedelta(minutes=15)
 MAX_NAME = 60
+_CONFIRMED = select(Authenticator).where(
+    Authenticator.account_id == bindparam("account"),
+    Authenticator.removed_at.is_(None),
+    Authenticator.confirmed_at.is_not(None),
+)
 #: Factors of an account.
 MOST = 20
 
@@ -39,13 +44,7 @@ MOST = 20
 def list_usable(work: UnitOfWork, account: Account) -> list[Authenticator]:
     """The confirmed factors that can be used in this environment: the preferred one first, then by
     strength."""
-    rows = work.db.scalars(
-        select(Authenticator).where(
-            Authenticator.account_id == account.id,
-            Authenticator.removed_at.is_(None),
-            Authenticator.confirmed_at.is_not(None),
-        )
-    )
+    rows = work.db.scalars(_CONFIRMED, {"account": account.id})
     texts = work.ports.sms is not None
     usable = [row for row in rows if row.kind != FactorKind.SMS or texts]
     return sorted(usable, key=lambda r: (not r.is_preferred, strongest_first(r.kind), r.id))

@@ -8,8 +8,9 @@ value that comes back shows that there are two browsers with the cookie.
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, outerjoin, select, update
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
@@ -25,6 +26,21 @@ MAX_COOKIE = 100
 FAMILIAR_DAYS = 90
 #: A browser that missed the answer with its new cookie comes back within this time.
 LOST_ANSWER = timedelta(seconds=60)
+_DIGESTS = KnownBrowser.digest.in_(bindparam("digests", expanding=True))
+_OF_ACCOUNT = select(KnownBrowser).where(
+    KnownBrowser.account_id == bindparam("account"), _DIGESTS, KnownBrowser.ended_at.is_(None)
+)
+_WITH_KEY = outerjoin(KnownBrowser, DeviceBinding, DeviceBinding.id == KnownBrowser.binding_id)
+_DEVICES = (
+    select(KnownBrowser.account_id, KnownBrowser.ended_at, device_bindings.is_proved_in_query())
+    .select_from(_WITH_KEY)
+    .where(_DIGESTS)
+)
+_REPLACED = (
+    select(KnownBrowser.id, KnownBrowser.digest)
+    .select_from(_WITH_KEY)
+    .where(_DIGESTS, device_bindings.is_proved_in_query())
+)
 
 
 def known(work: UnitOfWork, account: Account | None, cookie: str) -> KnownBrowser | None:
@@ -35,27 +51,13 @@ def known(work: UnitOfWork, account: Account | None, cookie: str) -> KnownBrowse
 
 
 def _row_of(work: UnitOfWork, account: Account | None, cookie: str) -> KnownBrowser | None:
-    digests = _digests(work, cookie)
-    return work.db.scalar(
-        select(KnownBrowser).where(
-            KnownBrowser.account_id == (account.id if account else 0),
-            KnownBrowser.digest.in_(digests),
-            KnownBrowser.ended_at.is_(None),
-        )
-    )
+    account_id = account.id if account else 0
+    return work.db.scalar(_OF_ACCOUNT, {"account": account_id, "digests": _digests(work, cookie)})
 
 
 def device(work: UnitOfWork, account: Account, cookie: str) -> Device:
     """What the cookie tells the risk engine about this browser."""
-    rows = work.db.execute(
-        select(
-            KnownBrowser.account_id,
-            KnownBrowser.ended_at,
-            device_bindings.is_proved_in_query(work),
-        )
-        .outerjoin(DeviceBinding, DeviceBinding.id == KnownBrowser.binding_id)
-        .where(KnownBrowser.digest.in_(_digests(work, cookie)))
-    ).all()
+    rows = work.db.execute(_DEVICES, _of_browser(work, cookie)).all()
     own = [(ended, is_proved) for holder, ended, is_proved in rows if holder == account.id]
     if not own and copied(work, account, cookie) is not None:
         return Device.COPIED
@@ -136,14 +138,7 @@ def record_sign_in(
 def _replace(work: UnitOfWork, cookie: str, digest: str) -> None:
     """Give all rows of the browser its new cookie, and remember the one that it had. Rows that are
     bound to a key which it has not proved are not its own."""
-    rows = work.db.execute(
-        select(KnownBrowser.id, KnownBrowser.digest)
-        .outerjoin(DeviceBinding, DeviceBinding.id == KnownBrowser.binding_id)
-        .where(
-            KnownBrowser.digest.in_(_digests(work, cookie)),
-            device_bindings.is_proved_in_query(work),
-        )
-    ).all()
+    rows = work.db.execute(_REPLACED, _of_browser(work, cookie)).all()
     if not rows:
         return
     work.db.add_all(
@@ -228,6 +223,10 @@ def is_remembered(work: UnitOfWork, row: KnownBrowser | None) -> bool:
     """Whether the holder asked to remember this browser and the time is not over."""
     until = row.remembered_until if row is not None and row.ended_at is None else None
     return until is not None and work.now < until
+
+
+def _of_browser(work: UnitOfWork, cookie: str) -> dict[str, Any]:
+    return {"digests": _digests(work, cookie), "device_key": work.origin.device_key}
 
 
 def _digests(work: UnitOfWork, cookie: str) -> list[str]:

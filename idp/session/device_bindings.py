@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, bindparam, or_, select
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
@@ -65,11 +65,12 @@ def is_proved(work: UnitOfWork, row: BrowserSession | KnownBrowser) -> bool:
     return binding.ended_at is None and binding.public_id == work.origin.device_key
 
 
-def is_proved_in_query(work: UnitOfWork) -> ColumnElement[bool]:
-    """The same for ``KnownBrowser`` as a condition of a query that joins ``DeviceBinding``."""
+def is_proved_in_query() -> ColumnElement[bool]:
+    """The same for ``KnownBrowser`` as a condition of a query that joins ``DeviceBinding``, with
+    the key of the request as ``device_key``."""
     return or_(
         KnownBrowser.binding_id.is_(None),
-        DeviceBinding.ended_at.is_(None) & (DeviceBinding.public_id == work.origin.device_key),
+        DeviceBinding.ended_at.is_(None) & (DeviceBinding.public_id == bindparam("device_key")),
     )
 
 

@@ -32,6 +32,16 @@ SENDING = Budget(5, timedelta(hours=1), timedelta(hours=1))
 _STATE = select(Throttle.failures, Throttle.locked_at, Throttle.locked_until).where(
     Throttle.key == bindparam("key")
 )
+_OF_KEY = select(Throttle).where(Throttle.key == bindparam("key"))
+_LOCKED = _OF_KEY.with_for_update().execution_options(populate_existing=True)
+_ADDRESSES = (
+    select(KnownBrowser.ip)
+    .where(
+        KnownBrowser.account_id == bindparam("account"),
+        KnownBrowser.last_seen_at > bindparam("since"),
+    )
+    .distinct()
+)
 _OF_SIGN_IN = or_(
     *(
         Throttle.key.startswith(f"{scope}:")
@@ -69,11 +79,7 @@ def key_of(
 def is_own_network(work: UnitOfWork, account: Account, network: str) -> bool:
     """Whether the account signed in from this network recently. An unknown network is no one's."""
     since = work.now - timedelta(days=NETWORK_DAYS)
-    addresses = work.db.scalars(
-        select(KnownBrowser.ip)
-        .where(KnownBrowser.account_id == account.id, KnownBrowser.last_seen_at > since)
-        .distinct()
-    )
+    addresses = work.db.scalars(_ADDRESSES, {"account": account.id, "since": since})
     return network != UNKNOWN and network in map(network_of, addresses)
 
 
@@ -123,7 +129,7 @@ def _count(
 def locked_until(work: UnitOfWork, key: str) -> datetime | None:
     """When the lock-out of the key ends, for an attempt that was right and has just been recorded;
     None if it is not locked. Raises TooManyAttempts if the answer would help to guess."""
-    row = work.db.scalar(select(Throttle).where(Throttle.key == key))
+    row = work.db.scalar(_OF_KEY, {"key": key})
     if row is None or not _record(row).is_locked(work.now):
         return None
     if len(row.failures) > REVEALING_ATTEMPTS:
@@ -206,8 +212,7 @@ def _row(work: UnitOfWork, key: str, account: Account | None) -> Throttle:
         failures=[],
         updated_at=work.now,
     )
-    query = select(Throttle).where(Throttle.key == key).with_for_update()
-    return work.db.scalars(query.execution_options(populate_existing=True)).one()
+    return work.db.scalars(_LOCKED, {"key": key}).one()
 
 
 def _record(row: Throttle | Row[Any]) -> Record:

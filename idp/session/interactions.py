@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from idp.models import Account, Client, Consent, Interaction
 from idp.policy.local_path import safe_path
 from idp.transaction import UnitOfWork, spend_once
+
+_OF_HANDLE = select(Interaction).where(Interaction.handle == bindparam("handle"))
 
 
 def begin(
@@ -37,7 +39,7 @@ def find(work: UnitOfWork, handle: str, browser: str | None) -> Interaction | No
     """The unfinished interaction with this handle, if this browser started it (N54)."""
     if not handle or len(handle) > 64 or not browser:
         return None
-    row = work.db.scalar(select(Interaction).where(Interaction.handle == handle))
+    row = work.db.scalar(_OF_HANDLE, {"handle": handle})
     if row is None or row.completed_at is not None or work.now >= row.expires_at:
         return None
     return row if work.vault.matches("browser", browser, row.browser) else None
@@ -53,7 +55,7 @@ def restart(
     link to another person's sign-in starts nothing (N54)."""
     if not handle or len(handle) > 64:
         return None
-    row = work.db.scalar(select(Interaction).where(Interaction.handle == handle))
+    row = work.db.scalar(_OF_HANDLE, {"handle": handle})
     if row is None or row.completed_at is not None or row.client is None or row.client.disabled_at:
         return None
     is_own = former is not None and work.vault.matches("browser", former, row.browser)

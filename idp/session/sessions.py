@@ -38,6 +38,9 @@ _SID = (
     )
     .with_for_update(read=True)
 )
+_OF_COOKIE = select(BrowserSession).where(
+    BrowserSession.digest.in_(bindparam("digests", expanding=True))
+)
 
 
 def limits(work: UnitOfWork) -> Limits:
@@ -100,7 +103,7 @@ def of_cookie(work: UnitOfWork, cookie: str) -> BrowserSession | None:
     if not cookie or len(cookie) > 100:
         return None
     digests = work.vault.digests("session", cookie)
-    session = work.db.scalar(select(BrowserSession).where(BrowserSession.digest.in_(digests)))
+    session = work.db.scalar(_OF_COOKIE, {"digests": digests})
     return session if session is not None and is_live(work, session) else None
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from ipaddress import IPv6Address
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, select
 
 from idp import metrics
 from idp.audit import events
@@ -34,6 +34,20 @@ TUNING = Tuning()
 HOUR = timedelta(hours=1)
 #: More failures than these weigh no more.
 COUNTED = 100
+
+
+def _count_of(whose: ColumnElement[bool]) -> Select[int]:
+    """How many sign-ins were refused after ``since``, up to a bound."""
+    rows = (
+        select(Event.id)
+        .where(whose, Event.name == AuditAction.SIGNIN_REFUSED, Event.at > bindparam("since"))
+        .limit(COUNTED)
+    )
+    return select(func.count()).select_from(rows.subquery())
+
+
+_REFUSED_TO_ACCOUNT = _count_of(Event.account_id == bindparam("value"))
+_REFUSED_TO_ADDRESS = _count_of(Event.ip == bindparam("value"))
 
 
 @dataclass(frozen=True)
@@ -151,7 +165,7 @@ def _attempt(
         device_family=agent_of(known.user_agent or "").family if known else "",
         has_key=known is not None and known.binding is not None,
         is_proved=_is_proved(account, known),
-        failures=_refused(work, Event.account_id == account.id),
+        failures=_refused(work, _REFUSED_TO_ACCOUNT, account.id),
         network_failures=_refused_nearby(work),
         is_listed=address in work.ports.suspicious_networks,
         after=_change(account) if is_new else None,
@@ -171,21 +185,16 @@ def _change(account: Account) -> AccountChange | None:
     return AccountChange(account.distrusted_for) if account.distrusted_for else None
 
 
-def _refused(work: UnitOfWork, whose: Any) -> int:
+def _refused(work: UnitOfWork, count: Select[int], value: int | str) -> int:
     """How many sign-ins were refused within the last hour, up to a bound."""
-    rows = (
-        select(Event.id)
-        .where(whose, Event.name == AuditAction.SIGNIN_REFUSED, Event.at > work.now - HOUR)
-        .limit(COUNTED)
-    )
-    return work.db.scalar(select(func.count()).select_from(rows.subquery())) or 0
+    return work.db.scalar(count, {"value": value, "since": work.now - HOUR}) or 0
 
 
 def _refused_nearby(work: UnitOfWork) -> int:
     """The same for the network that the request comes from."""
     address = address_of(work.origin.ip)
     if not isinstance(address, IPv6Address):
-        return _refused(work, Event.ip == work.origin.ip) if work.origin.ip else 0
+        return _refused(work, _REFUSED_TO_ADDRESS, work.origin.ip) if work.origin.ip else 0
     # An address may be written in several ways that begin alike: the network is compared here.
     first = f"{int(address) >> 112:x}:"
     rows = work.db.execute(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import Row, and_, bindparam, or_, select
 
+from idp.db import table
 from idp.mfa.features import agent_of, hour_of
 from idp.mfa.hour_density import GRID, density_of
 from idp.mfa.risk_engine import agent_values
@@ -19,6 +21,25 @@ from idp.transaction import UnitOfWork
 
 #: Levels of ``PopulationCount`` that are read whole.
 WHOLE = ("total", "people", "distinct", "working", "free")
+_LATEST = (
+    select(table(SignIn))
+    .where(
+        table(SignIn).c.account_id == bindparam("account"),
+        table(SignIn).c.at > bindparam("since"),
+    )
+    .order_by(table(SignIn).c.at.desc())
+    .limit(KEPT)
+)
+#: The value of each level is a parameter; None is the value of no row.
+_POPULATION = select(PopulationCount.level, PopulationCount.value, PopulationCount.seen).where(
+    or_(
+        PopulationCount.level.in_(WHOLE),
+        *(
+            and_(PopulationCount.level == level, PopulationCount.value == bindparam(level))
+            for level in LEVELS
+        ),
+    )
+)
 
 
 def record_sign_in(work: UnitOfWork, account: Account, *, with_factor: bool = False) -> None:
@@ -46,7 +67,7 @@ def record_sign_in(work: UnitOfWork, account: Account, *, with_factor: bool = Fa
     )
 
 
-def values_of(row: SignIn) -> dict[str, str]:
+def values_of(row: SignIn | Row[Any]) -> dict[str, str]:
     """The value of a sign-in at each level; an empty one is not counted."""
     agent = Agent(row.family, row.major, row.system, row.kind)
     return {"ip": row.ip, "asn": row.asn, "country": row.country} | agent_values(agent)
@@ -54,15 +75,8 @@ def values_of(row: SignIn) -> dict[str, str]:
 
 def history_of(work: UnitOfWork, account: Account) -> History:
     """The last sign-ins of the account; one query."""
-    rows = work.db.scalars(
-        select(SignIn)
-        .where(
-            SignIn.account_id == account.id,
-            SignIn.at > work.now - timedelta(days=KEPT_DAYS),
-        )
-        .order_by(SignIn.at.desc())
-        .limit(KEPT)
-    ).all()
+    since = work.now - timedelta(days=KEPT_DAYS)
+    rows = work.run(_LATEST, {"account": account.id, "since": since}).all()
     last = rows[0] if rows else None
     return History(
         sign_ins=len(rows),
@@ -75,14 +89,14 @@ def history_of(work: UnitOfWork, account: Account) -> History:
     )
 
 
-def is_proof(account: Account, row: SignIn) -> bool:
+def is_proof(account: Account, row: SignIn | Row[Any]) -> bool:
     """Whether a second factor was verified in this sign-in, and the account has not changed since
     in a way that lowers trust."""
     changed = account.distrusted_at
-    return row.is_proved and (changed is None or row.at >= changed)
+    return bool(row.is_proved and (changed is None or row.at >= changed))
 
 
-def _counted(rows: Iterable[SignIn], levels: Iterable[str]) -> dict[str, Counter[str]]:
+def _counted(rows: Iterable[Row[Any]], levels: Iterable[str]) -> dict[str, Counter[str]]:
     counts: dict[str, Counter[str]] = {level: Counter() for level in levels}
     for row in rows:
         values = values_of(row)
@@ -92,7 +106,7 @@ def _counted(rows: Iterable[SignIn], levels: Iterable[str]) -> dict[str, Counter
     return counts
 
 
-def _seen(row: SignIn, now: datetime) -> PastSignIn:
+def _seen(row: Row[Any], now: datetime) -> PastSignIn:
     hour = hour_of(row.at, row.zone)
     return PastSignIn(hour.of_day, hour.is_free, (now - row.at).total_seconds() / 86400)
 
@@ -121,16 +135,9 @@ def population_of(work: UnitOfWork, attempt: Attempt, history: History, kappa: f
         "country": attempt.place.country,
         **agent_values(attempt.agent),
     }
-    wanted = [
-        and_(PopulationCount.level == level, PopulationCount.value == value)
-        for level, value in mine.items()
-        if value
-    ]
     found: dict[str, dict[str, int]] = {}
-    query = select(PopulationCount.level, PopulationCount.value, PopulationCount.seen)
-    for level, value, seen in work.db.execute(
-        query.where(or_(PopulationCount.level.in_(WHOLE), *wanted))
-    ):
+    wanted = {level: value or None for level, value in mine.items()}
+    for level, value, seen in work.db.execute(_POPULATION, wanted):
         found.setdefault(level, {})[value] = seen
     distinct = found.get("distinct", {})
     return Population(

@@ -6,6 +6,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from flask import url_for
 from werkzeug.test import TestResponse
 
 from idp.grants import signing_keys
@@ -110,3 +111,12 @@ def test_a_new_key_is_shown_when_the_process_reads_the_keys_again(world: World) 
     assert after.status_code == 200
     assert len(after.json["keys"]) == len(before.json["keys"]) + 1
     assert ask(world, KEYS).data == after.data
+
+
+def test_an_address_that_is_kept_begins_with_the_path_of_the_application(world: World) -> None:
+    """A proxy may serve it below a path; an address without variables is built once for each."""
+    found = []
+    for root in ("", "/below", ""):
+        with world.app.test_request_context(environ_overrides={"SCRIPT_NAME": root}):
+            found.append(url_for("login.signin"))
+    assert found == ["/signin", "/below/signin", "/signin"]

@@ -92,3 +92,14 @@ def test_texts_of_templates_are_translated_formatted_and_escaped(world: World) -
         assert english == "until &lt;b&gt; 100% here Participant"
         assert french == "jusqu’au &lt;b&gt; 100% here Participant"
         assert render_template_string(text) == english
+
+
+def test_texts_of_imported_components_are_in_the_language_of_the_page(world: World) -> None:
+    """Templates are compiled for each language: so are those that they import."""
+    text = "{% import '_components.html' as ui %}{{ ui.pager(first='/first') }}"
+    shown = {}
+    for language in ("en", "fr", "en"):
+        with world.app.test_request_context(headers={"Accept-Language": language}):
+            shown[language] = render_template_string(text)
+    assert "First page" in shown["en"]
+    assert "Première page" in shown["fr"]
