@@ -46,7 +46,8 @@ class _Texts(NodeTransformer):
 class Environment(templating.Environment):
     """The environment of an application, and, apart, one for each language that it is asked in."""
 
-    #: Only in that of a language.
+    #: The language that templates are compiled for; None in the one of the application.
+    language: str | None = None
     _texts: _Texts | None = None
 
     @cached_property
@@ -58,7 +59,7 @@ class Environment(templating.Environment):
         found = self._languages.get(language)
         if found is None:
             found = self.overlay()
-            found._texts = _Texts(get_translations())
+            found.language, found._texts = language, _Texts(get_translations())
             self._languages[language] = found
         return found
 

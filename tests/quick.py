@@ -57,9 +57,18 @@ def _share_templates() -> None:
     ) -> Any:
         if rest or named or not isinstance(source, str) or filename is None:
             return compile_template(self, source, name, filename, *rest, **named)
-        # What the code depends on besides the text: the syntax, escaping and what is known by name.
-        key = (source, name, filename, _escaping(self), tuple(self.extensions),
-               frozenset(self.filters), frozenset(self.tests))  # fmt: skip
+        # What the code depends on besides the text: the syntax, escaping, what is known by name,
+        # and the language of its texts.
+        key = (
+            source,
+            name,
+            filename,
+            _escaping(self),
+            tuple(self.extensions),
+            frozenset(self.filters),
+            frozenset(self.tests),
+            getattr(self, "language", None),
+        )
         if key not in _templates:
             _templates[key] = compile_template(self, source, name, filename)
         return _templates[key]

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import ColumnElement, Select, bindparam, select
 
 from idp.db import UtcDateTime
 from idp.models import (
@@ -32,16 +33,53 @@ _FOR_CLIENT = (
         client_role_group.c.client_id == bindparam("client"),
     )
 )
+_IS_EFFECTIVE = Assignment.is_effective(bindparam("now", type_=UtcDateTime))
+_HELD = (Assignment.account_id == bindparam("account"), _IS_EFFECTIVE)
 _RULES = (
     select(RoleGroup.name, RoleGroup.second_factor, Participant.number)
     .select_from(Assignment)
     .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
     .join(Participant, Participant.id == Assignment.participant_id)
-    .where(
-        Assignment.account_id == bindparam("account"),
-        Assignment.is_effective(bindparam("now", type_=UtcDateTime)),
-    )
+    .where(*_HELD)
 )
+_BY_CLIENT = (
+    select(client_role_group.c.client_id, Participant.name)
+    .join(Assignment, Assignment.role_group_id == client_role_group.c.role_group_id)
+    .join(Participant, Participant.id == Assignment.participant_id)
+    .where(*_HELD)
+    .distinct()
+    .order_by(Participant.name)
+)
+_ACCESSIBLE = (
+    select(Client)
+    .where(
+        Client.id.in_(
+            select(client_role_group.c.client_id)
+            .join(Assignment, Assignment.role_group_id == client_role_group.c.role_group_id)
+            .where(*_HELD)
+        ),
+        Client.disabled_at.is_(None),
+    )
+    .order_by(Client.name)
+)
+
+
+def _in_console(whose: ColumnElement[bool]) -> Select[str]:
+    """The roles in the console."""
+    return (
+        select(RoleGroup.name)
+        .join(Assignment, Assignment.role_group_id == RoleGroup.id)
+        .join(Participant, Participant.id == Assignment.participant_id)
+        .where(
+            whose,
+            _IS_EFFECTIVE,
+            Participant.number == OPERATOR,
+            RoleGroup.name.in_(list(ConsoleRole)),
+        )
+    )
+
+
+_CONSOLE_ROLES = _in_console(Assignment.account_id == bindparam("account"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +134,7 @@ def second_factor_rules(work: UnitOfWork, account: Account) -> list[str]:
     """The second-factor rules that apply to the account: those of its role groups, and the
     administrators' rule for accounts with a console role (Z-13). Empty for an account without
     such rights."""
-    rows = work.db.execute(_RULES, {"account": account.id, "now": work.now}).all()
+    rows = work.db.execute(_RULES, _held_by(work, account)).all()
     consoles = set(ConsoleRole)
     found = [rule for _, rule, _ in rows if rule]
     if any(number == OPERATOR and name in consoles for name, _, number in rows):
@@ -112,16 +150,8 @@ def list_applications(work: UnitOfWork, account: Account) -> list[Client]:
 def participants_of(work: UnitOfWork, account: Account) -> dict[int, list[str]]:
     """The names of the participants for which the account can open each relying party, by the
     database id of the client."""
-    rows = work.db.execute(
-        select(client_role_group.c.client_id, Participant.name)
-        .join(Assignment, Assignment.role_group_id == client_role_group.c.role_group_id)
-        .join(Participant, Participant.id == Assignment.participant_id)
-        .where(Assignment.account_id == account.id, Assignment.is_effective(work.now))
-        .distinct()
-        .order_by(Participant.name)
-    )
     found: dict[int, list[str]] = {}
-    for client_id, name in rows:
+    for client_id, name in work.db.execute(_BY_CLIENT, _held_by(work, account)):
         found.setdefault(client_id, []).append(name)
     return found
 
@@ -141,39 +171,23 @@ def participant_names(work: UnitOfWork, account: Account) -> list[str]:
 def accessible_clients(work: UnitOfWork, account: Account) -> list[Client]:
     """The relying parties that the account can open, sorted by name: it holds one of their role
     groups, and they allow its kind of account."""
-    ids = (
-        select(client_role_group.c.client_id)
-        .join(Assignment, Assignment.role_group_id == client_role_group.c.role_group_id)
-        .where(Assignment.account_id == account.id, Assignment.is_effective(work.now))
-    )
-    query = select(Client).where(Client.id.in_(ids), Client.disabled_at.is_(None))
-    return [
-        row for row in work.db.scalars(query.order_by(Client.name)) if row.allows_account(account)
-    ]
+    rows = work.db.scalars(_ACCESSIBLE, _held_by(work, account))
+    return [row for row in rows if row.allows_account(account)]
 
 
 def console_roles(work: UnitOfWork, account: Account) -> frozenset[ConsoleRole]:
     """The account's roles in the console. Only the gateway's own role groups count, and only if
     held for the operator's own participant."""
-    return frozenset(map(ConsoleRole, work.db.scalars(_in_console(work, [account.id]))))
+    return frozenset(map(ConsoleRole, work.db.scalars(_CONSOLE_ROLES, _held_by(work, account))))
 
 
 def any_is_operator(work: UnitOfWork, accounts: Iterable[Account]) -> bool:
     """Whether the person of any of these accounts has a console role through any account."""
     persons = {account.person_id for account in accounts}
     held = select(Account.id).where(Account.person_id.in_(persons))
-    return work.db.scalar(_in_console(work, held).limit(1)) is not None
+    query = _in_console(Assignment.account_id.in_(held)).limit(1)
+    return work.db.scalar(query, {"now": work.now}) is not None
 
 
-def _in_console(work: UnitOfWork, accounts: Iterable[int] | Select[int]) -> Select[str]:
-    return (
-        select(RoleGroup.name)
-        .join(Assignment, Assignment.role_group_id == RoleGroup.id)
-        .join(Participant, Participant.id == Assignment.participant_id)
-        .where(
-            Assignment.account_id.in_(accounts),
-            Assignment.is_effective(work.now),
-            Participant.number == OPERATOR,
-            RoleGroup.name.in_(list(ConsoleRole)),
-        )
-    )
+def _held_by(work: UnitOfWork, account: Account) -> dict[str, Any]:
+    return {"account": account.id, "now": work.now}
