@@ -7,13 +7,15 @@ import base64
 import json
 import shutil
 import sqlite3
-from http.client import HTTPConnection
+from http.client import HTTPMessage
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+from benchmarks.peers.posts import post
 
 PROGRAM = shutil.which("glewlwyd")
 #: The tables, as the package makes them.
@@ -120,13 +122,5 @@ def _provider(port: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _ask(port: int, path: str, body: str, headers: dict[str, str]) -> tuple[Any, str]:
-    """The headers and the body of the response to a POST."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=30)
-    connection.request("POST", path, body, {"Content-Type": "application/json"} | headers)
-    answer = connection.getresponse()
-    text = answer.read().decode()
-    connection.close()
-    if answer.status != 200:
-        raise SystemExit(f"glewlwyd, {path}: {answer.status} {text}")
-    return answer.headers, text
+def _ask(port: int, path: str, body: str, headers: dict[str, str]) -> tuple[HTTPMessage, str]:
+    return post("glewlwyd", port, path, body, {"Content-Type": "application/json"} | headers)

@@ -12,13 +12,14 @@ import shutil
 import sqlite3
 import subprocess
 import time
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+
+from benchmarks.peers.posts import post
 
 #: Debian has both in a folder that the path of a user lacks.
 _FOLDERS = f"{os.environ.get('PATH', '')}:/usr/sbin"
@@ -186,11 +187,4 @@ def _configuration(database: Path, port: int, secret: str) -> dict[str, Any]:
 
 def _ask(port: int, body: str, client: str) -> dict[str, str]:
     headers = {"Authorization": client, "Content-Type": "application/x-www-form-urlencoded"}
-    connection = HTTPConnection("127.0.0.1", port, timeout=30)
-    connection.request("POST", f"{PREFIX}/token", body, headers)
-    answer = connection.getresponse()
-    text = answer.read().decode()
-    connection.close()
-    if answer.status != 200:
-        raise SystemExit(f"LemonLDAP::NG, {PREFIX}/token: {answer.status} {text}")
-    return dict(json.loads(text))
+    return dict(json.loads(post("LemonLDAP::NG", port, f"{PREFIX}/token", body, headers)[1]))
