@@ -11,9 +11,10 @@ from flask import Flask, Request, g, has_request_context, request
 from flask.typing import ResponseReturnValue
 from flask_babel import Babel
 from flask_sqlalchemy import SQLAlchemy
+from flask_sqlalchemy.session import Session as FlaskSession
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import URL, make_url
-from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy.orm import scoped_session
 from werkzeug.routing import MapAdapter
 
 from hosted_pages import languages, template_texts
@@ -49,9 +50,15 @@ from idp.web import (
 from idp.web.kept_documents import KeptDocuments
 from registration_bridge import endpoint as bridge
 from service_base import logs, tracing
+from service_base.core_session import CoreSession
+
+
+class RequestSession(CoreSession, FlaskSession):
+    """The session of a request."""
+
 
 #: The database of requests: their sessions end with them.
-db = SQLAlchemy(metadata=models.tables())
+db = SQLAlchemy(metadata=models.tables(), session_options={"class_": RequestSession})
 #: Called by programs and other sites, authenticated in their own way: no form token.
 WITHOUT_CSRF = (
     "token", "introspect", "revoke", "userinfo", "par", "device_authorization",
@@ -123,7 +130,7 @@ def create_app(
     app = Gateway("idp", static_folder=None)
     app.config.update(_config(settings))
     _connect(app, settings)
-    sessions = cast("scoped_session[Session]", db.session)
+    sessions = cast("scoped_session[CoreSession]", db.session)
     runtime = foundation.runtime(settings, sessions, ports)
     app.extensions["runtime"] = runtime
     app.extensions["hasher"] = PasswordHasher(settings, hashing)

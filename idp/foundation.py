@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, create_engine
-from sqlalchemy.orm import Session, scoped_session, sessionmaker
+from sqlalchemy.orm import scoped_session, sessionmaker
 
 from idp.clients.key_documents import HttpKeyDocuments
 from idp.clients.key_hosts import KeyHosts
@@ -23,6 +23,7 @@ from idp.settings import Settings
 from idp.transaction import Runtime
 from idp.vault import Vault
 from service_base import logs
+from service_base.core_session import CoreSession
 from service_base.smtp import DemoMailer, SmtpMailer
 
 log = logs.Logger("gateway.start")
@@ -47,12 +48,12 @@ def connect(settings: Settings, ports: Ports | None = None) -> Foundation:
     logs.configure(settings.log_level)
     engine = create_engine(settings.database_url, **engine_options(settings.database_url))
     prepare_engine(engine)
-    sessions = scoped_session(sessionmaker(engine))
+    sessions = scoped_session(sessionmaker(engine, class_=CoreSession))
     return Foundation(runtime(settings, sessions, ports), PasswordHasher(settings), engine)
 
 
 def runtime(
-    settings: Settings, sessions: scoped_session[Session], ports: Ports | None = None
+    settings: Settings, sessions: scoped_session[CoreSession], ports: Ports | None = None
 ) -> Runtime:
     """The runtime of a process, by default with the ports of production."""
     return Runtime(settings, ports or default_ports(settings), Vault(settings), sessions)

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, overload
 
 from sqlalchemy import ColumnElement, Connection, CursorResult, Executable, select, update
 from sqlalchemy.exc import OperationalError, SQLAlchemyError, TimeoutError
-from sqlalchemy.orm import InstrumentedAttribute, Session, scoped_session
+from sqlalchemy.orm import InstrumentedAttribute, scoped_session
 
 from idp import schema_version
 from idp.gathering import Gathering
@@ -23,6 +23,8 @@ from idp.models import revision
 from idp.ports import Ports
 from idp.settings import Settings
 from idp.vault import Vault
+from service_base.core_session import CoreSession
+from service_base.prepared import Prepared, Rows
 
 #: Every error of the database and its driver.
 DatabaseError = SQLAlchemyError
@@ -36,7 +38,7 @@ ENDED_FOR_ANOTHER = ("40P01", "40001")
 CONTENTION = (*ENDED_FOR_ANOTHER, "55P03")
 
 
-_REVISION = select(revision.CURRENT)
+_REVISION = Prepared(select(revision.CURRENT))
 
 
 def is_contention(error: Exception) -> bool:
@@ -81,7 +83,7 @@ class OutdatedRevision(Exception):
 class UnitOfWork:
     """One unit of work: the open transaction, its time, and the runtime's settings and ports."""
 
-    db: Session
+    db: CoreSession
     settings: Settings
     ports: Ports
     vault: Vault
@@ -119,7 +121,7 @@ class UnitOfWork:
     def connection(self) -> Connection:
         """The connection of the open transaction."""
         if self._connection is None or self._connection.closed:
-            self._connection = self.db.connection()
+            self._connection = self.db.core_connection()
         return self._connection
 
     @property
@@ -129,14 +131,22 @@ class UnitOfWork:
         driver = self.connection.connection.dbapi_connection
         return bool(getattr(driver, "in_transaction", True))
 
+    @overload
+    def run(self, statement: Prepared, values: Mapping[str, Any] | None = None) -> Rows: ...
+
+    @overload
     def run(
         self,
         statement: Executable,
         values: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
-    ) -> CursorResult[Any]:
+    ) -> CursorResult[Any]: ...
+
+    def run(self, statement: Executable | Prepared, values: Any = None) -> Any:
         """Execute a Core statement in this transaction, after the pending changes of the session.
         The session does not learn of it: objects that it has loaded stay as they are."""
         self.db.flush()
+        if isinstance(statement, Prepared):
+            return statement.run(self.connection, values or {})
         return self.connection.execute(statement, values)
 
     def add(self, row: Any) -> None:
@@ -318,7 +328,7 @@ class Runtime:
     ports: Ports
     vault: Vault
     #: One session for each request of the web; for each thread of a command or the worker.
-    sessions: scoped_session[Session]
+    sessions: scoped_session[CoreSession]
     kept_rows: KeptRows = field(default_factory=KeptRows)
 
     def work(self, origin: Origin | None = None, *, may_presume: bool = False) -> UnitOfWork:

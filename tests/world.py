@@ -19,7 +19,7 @@ from flask.testing import FlaskClient
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey
 from sqlalchemy import select
-from sqlalchemy.orm import Session, scoped_session, sessionmaker
+from sqlalchemy.orm import scoped_session, sessionmaker
 from werkzeug.test import TestResponse
 
 from idp.app import db
@@ -46,6 +46,7 @@ from idp.policy.registered_values import SecondAccountReason
 from idp.policy.scopes import obtainable
 from idp.settings import Settings
 from idp.transaction import Origin, Runtime, UnitOfWork, committing
+from service_base.core_session import CoreSession
 from tests.fakes import FakeClock, FakeLogouts, FakeMailer, FakeSms
 
 PASSWORD = "Quartz-Heron7-lantern"
@@ -297,9 +298,9 @@ class World:
             pass
 
     @cached_property
-    def _worker_sessions(self) -> scoped_session[Session]:
+    def _worker_sessions(self) -> scoped_session[CoreSession]:
         with self.app.app_context():
-            return scoped_session(sessionmaker(db.engine))
+            return scoped_session(sessionmaker(db.engine, class_=CoreSession))
 
     @property
     def worker_runtime(self) -> Runtime:

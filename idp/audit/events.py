@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Insert, insert
+from sqlalchemy import insert
 
 from idp import metrics
 from idp.audit import reported_changes
@@ -16,6 +16,7 @@ from idp.policy.addresses import network_of
 from idp.sampling import MOST, Kind
 from idp.transaction import UnitOfWork
 from service_base import request_ids
+from service_base.prepared import Prepared
 
 if TYPE_CHECKING:
     from idp.models.records import AnyAccount, AnyClient, AnySession
@@ -109,7 +110,7 @@ def _add(work: UnitOfWork, **values: Any) -> None:
 
         work.gathering.add_values(table(Event), {"at": work.now, **values})
     elif work.is_writing and not work.is_trial:
-        work.connection.execute(_insert(), {"at": work.now, **values})
+        _insert().run(work.connection, {"at": work.now, **values})
     else:
         # SQLite has one writer: the event waits for the first other change, or the commit. The
         # events of a trial are read from the session.
@@ -119,8 +120,8 @@ def _add(work: UnitOfWork, **values: Any) -> None:
 
 
 @cache
-def _insert() -> Insert:
+def _insert() -> Prepared:
     # A command that records nothing loads no model of events.
     from idp.models import Event
 
-    return insert(table(Event)).inline()
+    return Prepared(insert(table(Event)).inline())

@@ -20,8 +20,9 @@ from idp.models import (
 )
 from idp.policy.console import OPERATOR, ConsoleRole
 from idp.transaction import UnitOfWork
+from service_base.prepared import Prepared
 
-_FOR_CLIENT = (
+_FOR_CLIENT = Prepared(
     select(RoleGroup.name, Participant.number, Participant.name)
     .select_from(Assignment)
     .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)

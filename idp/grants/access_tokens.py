@@ -18,22 +18,25 @@ from idp.grants.grant_rows import record_of, select_with_grant
 from idp.models import AccessToken
 from idp.models.records import AccessTokenRecord, AnyGrant, actors
 from idp.transaction import UnitOfWork
+from service_base.prepared import Prepared
 
 _TOKEN = table(AccessToken)
-_INSERT = insert(_TOKEN).inline()
-_FIND = select_with_grant(AccessToken, AccessTokenRecord).where(
-    _TOKEN.c.handle == bindparam("handle")
+_INSERT = Prepared(insert(_TOKEN).inline())
+_FIND = Prepared(
+    select_with_grant(AccessToken, AccessTokenRecord).where(_TOKEN.c.handle == bindparam("handle"))
 )
-_REVOKE = (
+_REVOKE = Prepared(
     update(_TOKEN)
     .where(_TOKEN.c.id == bindparam("key"), _TOKEN.c.revoked_at.is_(None))
     .values(revoked_at=bindparam("now"))
 )
 #: What was exchanged under a grant and is not revoked.
-_EXCHANGED = select(_TOKEN.c.id, _TOKEN.c.act).where(
-    _TOKEN.c.grant_id == bindparam("grant"),
-    _TOKEN.c.act.is_not(None),
-    _TOKEN.c.revoked_at.is_(None),
+_EXCHANGED = Prepared(
+    select(_TOKEN.c.id, _TOKEN.c.act).where(
+        _TOKEN.c.grant_id == bindparam("grant"),
+        _TOKEN.c.act.is_not(None),
+        _TOKEN.c.revoked_at.is_(None),
+    )
 )
 
 

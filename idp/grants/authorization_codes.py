@@ -9,15 +9,18 @@ from idp.grants.grant_rows import record_of, select_with_grant
 from idp.models import AuthorizationCode
 from idp.models.records import AnyGrant, AuthorizationCodeRecord
 from idp.transaction import CLOCK_SECONDS, UnitOfWork
+from service_base.prepared import Prepared
 
 #: FAPI 2.0 Security Profile section 5.3.2.1.
 FAPI2_SECONDS = 60
 _CODE = table(AuthorizationCode)
-_INSERT = insert(_CODE).inline()
-_FIND = select_with_grant(AuthorizationCode, AuthorizationCodeRecord).where(
-    _CODE.c.digest == bindparam("wanted")
+_INSERT = Prepared(insert(_CODE).inline())
+_FIND = Prepared(
+    select_with_grant(AuthorizationCode, AuthorizationCodeRecord).where(
+        _CODE.c.digest == bindparam("wanted")
+    )
 )
-_SPEND = (
+_SPEND = Prepared(
     update(_CODE)
     .where(_CODE.c.digest == bindparam("wanted"), _CODE.c.consumed_at.is_(None))
     .values(consumed_at=bindparam("now"))

@@ -16,9 +16,12 @@ from idp.models.records import AnyClient, AnyGrant, DeviceAuthorizationRecord, G
 from idp.policy import user_code
 from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork, spend_once
+from service_base.prepared import Prepared
 
-_GRANT = select_with_grant(DeviceAuthorization, DeviceAuthorizationRecord).where(
-    table(DeviceAuthorization).c.id == bindparam("key")
+_GRANT = Prepared(
+    select_with_grant(DeviceAuthorization, DeviceAuthorizationRecord).where(
+        table(DeviceAuthorization).c.id == bindparam("key")
+    )
 )
 #: The person must decide, and the device fetch its tokens, within this time.
 SECONDS = 600

@@ -19,11 +19,12 @@ from idp.policy.session_rules import may_sign_in
 from idp.session import sessions
 from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
+from service_base.prepared import Prepared
 
 _GRANT = table(Grant)
 #: Also reads the revision, for requests that have not read it yet.
-_INSERT = insert(_GRANT).returning(_GRANT.c.id, CURRENT)
-_REVOKE = (
+_INSERT = Prepared(insert(_GRANT).returning(_GRANT.c.id, CURRENT))
+_REVOKE = Prepared(
     update(_GRANT)
     .where(_GRANT.c.id == bindparam("key"), _GRANT.c.revoked_at.is_(None))
     .values(revoked_at=bindparam("now"), revoke_reason=bindparam("reason"))

@@ -14,11 +14,14 @@ from idp.grants.grant_rows import record_of, select_with_grant
 from idp.models import Grant, RefreshToken
 from idp.models.records import AnyGrant, RefreshTokenRecord
 from idp.transaction import UnitOfWork
+from service_base.prepared import Prepared
 
 _TOKEN, _GRANT = table(RefreshToken), table(Grant)
-_INSERT = insert(_TOKEN).inline()
-_FIND = select_with_grant(RefreshToken, RefreshTokenRecord).where(
-    _TOKEN.c.digest == bindparam("wanted")
+_INSERT = Prepared(insert(_TOKEN).inline())
+_FIND = Prepared(
+    select_with_grant(RefreshToken, RefreshTokenRecord).where(
+        _TOKEN.c.digest == bindparam("wanted")
+    )
 )
 #: The token is unspent and its grant was not revoked.
 _IS_USABLE = (
@@ -29,7 +32,7 @@ _IS_USABLE = (
     .exists(),
 )
 #: Of concurrent requests, exactly one spends the token, and none if the grant was revoked.
-_SPEND = (
+_SPEND = Prepared(
     update(_TOKEN)
     .where(*_IS_USABLE)
     .values(
@@ -40,14 +43,16 @@ _SPEND = (
     )
 )
 #: As above, but nothing is spent.
-_KEEP = update(_TOKEN).where(*_IS_USABLE).values(expires_at=bindparam("until"))
-_SPENT = select(
-    _TOKEN.c.consumed_at,
-    _TOKEN.c.consumed_scope,
-    _TOKEN.c.successor_sealed,
-    _TOKEN.c.successor_digest,
-).where(_TOKEN.c.id == bindparam("key"))
-_USED_AT = select(_TOKEN.c.consumed_at).where(_TOKEN.c.digest == bindparam("wanted"))
+_KEEP = Prepared(update(_TOKEN).where(*_IS_USABLE).values(expires_at=bindparam("until")))
+_SPENT = Prepared(
+    select(
+        _TOKEN.c.consumed_at,
+        _TOKEN.c.consumed_scope,
+        _TOKEN.c.successor_sealed,
+        _TOKEN.c.successor_digest,
+    ).where(_TOKEN.c.id == bindparam("key"))
+)
+_USED_AT = Prepared(select(_TOKEN.c.consumed_at).where(_TOKEN.c.digest == bindparam("wanted")))
 
 
 def issue(work: UnitOfWork, grant: AnyGrant, dpop_jkt: str | None = None) -> str:

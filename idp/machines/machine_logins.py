@@ -16,10 +16,11 @@ from idp.models import Account, AccountKind, RegisteredNetwork, revision
 from idp.models.records import MachineRecord, columns
 from idp.policy.names import name_key
 from idp.transaction import UnitOfWork
+from service_base.prepared import Prepared
 
 _ACCOUNT, _NETWORK = table(Account), table(RegisteredNetwork)
 _COLUMNS = columns(Account, MachineRecord)
-_READ = (
+_READ = Prepared(
     select(*_COLUMNS, _NETWORK.c.id, _NETWORK.c.network, _NETWORK.c.last_used_at, revision.CURRENT)
     .select_from(_ACCOUNT.outerjoin(_NETWORK, _NETWORK.c.account_id == _ACCOUNT.c.id))
     .where(
@@ -28,7 +29,7 @@ _READ = (
     )
     .order_by(_NETWORK.c.network)
 )
-_USED = (
+_USED = Prepared(
     update(_NETWORK)
     .where(_NETWORK.c.id == bindparam("network_id"))
     .values(last_used_at=bindparam("at"))

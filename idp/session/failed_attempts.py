@@ -23,14 +23,17 @@ from idp.policy.lockout import REVEALING_ATTEMPTS, Budget, Record, after_failure
 from idp.policy.names import name_key
 from idp.session import browsers
 from idp.transaction import UnitOfWork
+from service_base.prepared import Prepared
 
 #: A network counts as the holder's own this long after a sign-in from it.
 NETWORK_DAYS = 30
 #: Mails or texts that one account may request: five an hour.
 SENDING = Budget(5, timedelta(hours=1), timedelta(hours=1))
 #: What decides whether a key is locked.
-_STATE = select(Throttle.failures, Throttle.locked_at, Throttle.locked_until).where(
-    Throttle.key == bindparam("key")
+_STATE = Prepared(
+    select(Throttle.failures, Throttle.locked_at, Throttle.locked_until).where(
+        Throttle.key == bindparam("key")
+    )
 )
 _OF_KEY = select(Throttle).where(Throttle.key == bindparam("key"))
 _LOCKED = _OF_KEY.with_for_update().execution_options(populate_existing=True)

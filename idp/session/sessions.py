@@ -27,10 +27,11 @@ from idp.policy.session_rules import TOUCH_INTERVAL, Limits, is_alive, may_sign_
 from idp.session import device_bindings, logout_recipients
 from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
+from service_base.prepared import Prepared
 
 MAX_AGENT = 400
 #: Locked until the code is stored, so that the code ends with the sid.
-_SID = (
+_SID = Prepared(
     select(ClientSession.sid)
     .where(
         ClientSession.session_id == bindparam("session"),
@@ -166,7 +167,7 @@ def sid_for(work: UnitOfWork, session: BrowserSession, client: Client) -> str:
             sid=work.token(16),
             created_at=work.now,
         )
-        sid = work.run(_SID, key).scalar_one()
+        sid = work.run(_SID, key).one()[0]
     return str(sid)
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import event
 from werkzeug.test import TestResponse
 
 from idp.app import db
+from idp.transaction import UnitOfWork
 from tests.world import Rp, World
 
 pytestmark = pytest.mark.quick
@@ -62,7 +63,8 @@ def _arm(world: World, point: int | str) -> None:
     if point == "before commit":
         event.listen(engine, "commit", die)
     elif point == "after commit":
-        event.listen(db.session, "after_commit", die)
+        commit = UnitOfWork.commit
+        UnitOfWork.commit = lambda work: die(commit(work))  # type: ignore[method-assign]
     else:
         event.listen(engine, "before_cursor_execute", count)
 

@@ -1,0 +1,163 @@
+"""Statements of frequent requests, compiled once and given to the driver directly.
+
+SQLAlchemy keeps the text of a statement, but makes a context, a parameter set and a result with its
+metadata for each execution, which cost more than a small statement itself. Types, defaults, events,
+errors and transactions are those of SQLAlchemy here too.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import Connection, Dialect
+
+Processor = Callable[[Any], Any]
+#: What makes the value of a parameter from the values of the caller, and that of the driver from
+#: it.
+Source = tuple[str, Callable[[Mapping[str, Any]], Any], Processor | None]
+
+
+class Rows:
+    """What a statement returned: tuples with the names of the columns."""
+
+    __slots__ = ("_rows", "rowcount")
+
+    def __init__(self, rows: Sequence[Any], rowcount: int) -> None:
+        self._rows = rows
+        #: How many rows were written.
+        self.rowcount = rowcount
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._rows)
+
+    def all(self) -> Sequence[Any]:
+        """All rows."""
+        return self._rows
+
+    def first(self) -> Any:
+        """The first row, or None."""
+        return self._rows[0] if self._rows else None
+
+    def one(self) -> Any:
+        """The only row. Raises ValueError if there is another number of rows."""
+        (row,) = self._rows
+        return row
+
+    def scalar(self) -> Any:
+        """The first value of the first row, or None."""
+        return self._rows[0][0] if self._rows else None
+
+
+class _Context:
+    """What listeners of a statement share."""
+
+    executemany = False
+
+
+class _Plan:
+    """A statement in one dialect, with one set of parameters."""
+
+    def __init__(self, statement: Any, dialect: Dialect, names: Sequence[str]) -> None:
+        compiled = statement.compile(dialect=dialect, column_keys=names)
+        self._text = str(compiled)
+        #: Whether the text is the same for all values. That of IN with a list is not.
+        self.is_fixed = not (compiled.post_compile_params or compiled.literal_execute_params)
+        defaults = dict.fromkeys(getattr(compiled, "insert_prefetch", ()), "default")
+        defaults |= dict.fromkeys(getattr(compiled, "update_prefetch", ()), "onupdate")
+        by_key = {column.key: getattr(column, name) for column, name in defaults.items()}
+        sources = {
+            name: (name, _source(bound, names, by_key), _to_driver(bound.type, dialect))
+            for bound, name in compiled.bind_names.items()
+        }
+        order = compiled.positiontup
+        self._is_positional = order is not None
+        self._sources: list[Source] = [sources[name] for name in (order or sources)]
+        columns = compiled._result_columns
+        self._row = (
+            namedtuple("Row", [c.keyname for c in columns], rename=True) if columns else None
+        )
+        from_driver = [_from_driver(column.type, dialect) for column in columns]
+        self._from_driver = [(n, made) for n, made in enumerate(from_driver) if made is not None]
+
+    def run(self, connection: Connection, values: Mapping[str, Any]) -> Rows:
+        """Execute it in the transaction of the connection."""
+        if not connection.in_transaction():
+            connection.begin()
+        parameters = self._parameters(values)
+        text, cursor, context = self._text, None, _Context()
+        try:
+            cursor = connection.connection.cursor()
+            for listener in connection.dispatch.before_cursor_execute:
+                text, parameters = listener(connection, cursor, text, parameters, context, False)
+            cursor.execute(text, parameters)
+            for listener in connection.dispatch.after_cursor_execute:
+                listener(connection, cursor, text, parameters, context, False)
+            rows = self._rows(cursor.fetchall()) if self._row is not None else ()
+            return Rows(rows, cursor.rowcount)
+        except Exception as error:
+            # As for every other statement: names refusals, and replaces broken connections.
+            connection._handle_dbapi_exception(error, text, parameters, cursor, None)
+        finally:
+            if cursor is not None:
+                cursor.close()
+
+    def _parameters(self, values: Mapping[str, Any]) -> Any:
+        sent = [
+            source(values) if process is None else process(source(values))
+            for _, source, process in self._sources
+        ]
+        if self._is_positional:
+            return tuple(sent)
+        return dict(zip([name for name, *_ in self._sources], sent, strict=True))
+
+    def _rows(self, found: Sequence[Any]) -> list[Any]:
+        made = []
+        for stored in found:
+            row = list(stored)
+            for place, process in self._from_driver:
+                row[place] = process(row[place])
+            made.append(self._row._make(row))  # type: ignore[union-attr]
+        return made
+
+
+def _source(bound: Any, names: Sequence[str], defaults: Mapping[str, Any]) -> Callable[..., Any]:
+    if bound.key in names:
+        return itemgetter(bound.key)
+    default = defaults.get(bound.key)
+    if default is not None:
+        return (lambda _: default.arg(None)) if default.is_callable else lambda _: default.arg
+    if bound.required:
+        raise LookupError(bound.key)
+    return lambda _: bound.effective_value
+
+
+def _to_driver(kind: Any, dialect: Dialect) -> Processor | None:
+    made: Processor | None = kind.dialect_impl(dialect).bind_processor(dialect)
+    return made
+
+
+def _from_driver(kind: Any, dialect: Dialect) -> Processor | None:
+    made: Processor | None = kind.dialect_impl(dialect).result_processor(dialect, None)
+    return made
+
+
+class Prepared:
+    """A Core statement with bound parameters. Make it once, at import."""
+
+    def __init__(self, statement: Any) -> None:
+        self.statement = statement
+        self._plans: dict[tuple[str, ...], _Plan] = {}
+
+    def run(self, connection: Connection, values: Mapping[str, Any]) -> Any:
+        """Execute it in the transaction of the connection, and return ``Rows`` or a result of
+        SQLAlchemy, which has the same methods."""
+        key = (connection.dialect.name, *values)
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._plans[key] = _Plan(self.statement, connection.dialect, list(values))
+        if not plan.is_fixed:
+            return connection.execute(self.statement, values)
+        return plan.run(connection, values)
