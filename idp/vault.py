@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hmac
 from base64 import urlsafe_b64encode
-from hashlib import sha256
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -98,5 +97,5 @@ def _derive(root: str, purpose: bytes) -> bytes:
 
 def _mac(key: bytes, text: str) -> str:
     # Parameters can contain lone surrogates: they must give a digest, not an error.
-    raw = hmac.new(key, text.encode("utf-8", "surrogatepass"), sha256).digest()
+    raw = hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256")
     return urlsafe_b64encode(raw).decode().rstrip("=")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -213,6 +213,20 @@ def _storable(value: Any, *, reads: bool) -> Any:
     return value
 
 
+def _entries(parameters: Any) -> Iterable[Any]:
+    return parameters.values() if isinstance(parameters, dict) else parameters
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a database stores it as it is, at first sight."""
+    kind = type(value)
+    if kind is str:
+        return value.isascii() and "\0" not in value
+    return (
+        value is None or kind is datetime or (kind is int and -MAX_INTEGER <= value <= MAX_INTEGER)
+    )
+
+
 def _reads(statement: str) -> bool:
     return statement.lstrip()[:7].upper().startswith(("SELECT", "PRAGMA", "WITH"))
 
@@ -248,7 +262,9 @@ def prepare_engine(engine: Engine) -> None:
     def keep_storable(
         _connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any
     ) -> tuple[str, Any]:
-        return statement, _storable(parameters, reads=_reads(statement))
+        if not all(map(_is_plain, _entries(parameters))):
+            parameters = _storable(parameters, reads=_reads(statement))
+        return statement, parameters
 
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine)

@@ -86,10 +86,12 @@ class _Plan:
         """Execute it in the transaction of the connection."""
         if not connection.in_transaction():
             connection.begin()
+        # Raises if the connection was lost in this transaction.
+        driver = connection.connection
         parameters = self._parameters(values)
         text, cursor, context = self._text, None, _Context()
         try:
-            cursor = connection.connection.cursor()
+            cursor = driver.cursor()
             for listener in connection.dispatch.before_cursor_execute:
                 text, parameters = listener(connection, cursor, text, parameters, context, False)
             cursor.execute(text, parameters)

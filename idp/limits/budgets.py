@@ -21,7 +21,7 @@ OWN = ("browser:", "network:")
 
 def by_network() -> str:
     """The network of the request; for IPv6, the /64."""
-    return network_of(current.origin().ip)
+    return network_of(current.sender_ip())
 
 
 def by_name() -> str:

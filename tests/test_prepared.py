@@ -1,0 +1,168 @@
+"""Prepared statements mean what SQLAlchemy means by them (docs/decisions/0084)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import (
+    JSON,
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    bindparam,
+    create_engine,
+    event,
+    insert,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
+
+from service_base import database
+from service_base.database import UtcDateTime
+from service_base.prepared import Prepared
+from service_base.refusals import Collision
+
+URL = os.environ.get("TEST_DATABASE_URL", "")
+NOON = datetime(2026, 3, 8, 12, tzinfo=UTC)
+THINGS = Table(
+    "prepared_things",
+    MetaData(),
+    Column("id", Integer, primary_key=True),
+    Column("name", String(40), unique=True, nullable=False),
+    Column("terms", JSON, nullable=False, default=dict),
+    Column("made_at", UtcDateTime),
+    Column("state", String(10), nullable=False, default="new", onupdate="changed"),
+)
+ADD = Prepared(insert(THINGS).returning(THINGS.c.id))
+RENAME = Prepared(
+    update(THINGS).where(THINGS.c.name == bindparam("old")).values(name=bindparam("new"))
+)
+FIND = Prepared(select(THINGS).where(THINGS.c.name == bindparam("wanted"), THINGS.c.state != "-"))
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    url = URL or f"sqlite:///{tmp_path / 'things.db'}"
+    engine = create_engine(url, **database.engine_options(url))
+    database.prepare_engine(engine)
+    THINGS.create(engine)
+    yield engine
+    THINGS.drop(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def connection(engine: Engine) -> Iterator[Connection]:
+    with engine.connect() as connection:
+        yield connection
+
+
+def add(connection: Connection, name: str = "Bruce", **values: Any) -> Any:
+    return ADD.run(connection, {"name": name, "made_at": NOON, **values}).one()
+
+
+def test_values_are_stored_and_read_by_their_types(connection: Connection) -> None:
+    eastern = timezone(timedelta(hours=-5))
+    add(connection, terms={"en": ["é"]}, made_at=NOON.astimezone(eastern))
+    prepared = FIND.run(connection, {"wanted": "Bruce"}).one()
+    usual = connection.execute(FIND.statement, {"wanted": "Bruce"}).one()
+    assert tuple(prepared) == tuple(usual)
+    assert (prepared.terms, prepared.made_at) == ({"en": ["é"]}, NOON)
+    assert prepared.made_at.tzinfo is UTC
+
+
+def test_columns_get_their_defaults(connection: Connection) -> None:
+    add(connection)
+    assert FIND.run(connection, {"wanted": "Bruce"}).one()[2:] == ({}, NOON, "new")
+    assert RENAME.run(connection, {"old": "Bruce", "new": "Darlington"}).rowcount == 1
+    assert FIND.run(connection, {"wanted": "Darlington"}).one().state == "changed"
+    assert RENAME.run(connection, {"old": "Bruce", "new": "Pickering"}).rowcount == 0
+
+
+def test_no_row_is_none(connection: Connection) -> None:
+    found = FIND.run(connection, {"wanted": "Bruce"})
+    assert (found.first(), found.scalar(), list(found), found.all()) == (None, None, [], [])
+    with pytest.raises(ValueError, match="not enough values"):
+        found.one()
+
+
+def test_what_is_written_belongs_to_the_transaction(engine: Engine) -> None:
+    with engine.connect() as connection:
+        add(connection)
+        connection.rollback()
+        assert FIND.run(connection, {"wanted": "Bruce"}).first() is None
+        add(connection)
+        connection.commit()
+    with engine.connect() as other:
+        assert FIND.run(other, {"wanted": "Bruce"}).one().name == "Bruce"
+
+
+def test_a_refusal_of_the_database_has_its_name(connection: Connection) -> None:
+    add(connection)
+    with pytest.raises(Collision):
+        add(connection)
+    connection.rollback()
+    assert add(connection)
+
+
+def test_what_no_database_stores_is_replaced(connection: Connection) -> None:
+    """Listeners of statements are called, with what they may change."""
+    add(connection, "Bruce\0")
+    assert FIND.run(connection, {"wanted": "Bruce\ufffd"}).first() is not None
+
+
+def test_listeners_see_the_statement_before_and_after(
+    engine: Engine, connection: Connection
+) -> None:
+    seen: list[Any] = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def before(*about: Any) -> None:
+        about[4].mark = about[2]
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def after(*about: Any) -> None:
+        seen.append(about[4].mark)
+
+    FIND.run(connection, {"wanted": "Bruce"})
+    assert seen
+    assert seen[0].startswith("SELECT")
+
+
+def test_a_missing_parameter_is_an_error(connection: Connection) -> None:
+    with pytest.raises(LookupError, match="wanted"):
+        FIND.run(connection, {})
+
+
+def test_a_list_of_any_length_is_left_to_sqlalchemy(connection: Connection) -> None:
+    several = Prepared(select(THINGS.c.name).where(THINGS.c.name.in_(bindparam("names"))))
+    for name in ("Bruce", "Darlington"):
+        add(connection, name)
+    for names in (["Bruce"], ["Bruce", "Darlington", "Pickering"]):
+        found = {row.name for row in several.run(connection, {"names": names})}
+        assert found == {"Bruce", "Darlington"} & set(names)
+
+
+@pytest.mark.skipif(not URL.startswith("postgresql"), reason="SQLite has no connection to lose")
+def test_a_broken_connection_is_replaced(engine: Engine, connection: Connection) -> None:
+    own = connection.scalar(text("SELECT pg_backend_pid()"))
+    with engine.connect() as other:
+        other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": own})
+    with pytest.raises(DBAPIError) as caught:
+        FIND.run(connection, {"wanted": "Bruce"})
+    assert caught.value.connection_invalidated
+    with pytest.raises(PendingRollbackError):
+        FIND.run(connection, {"wanted": "Bruce"})
+    connection.rollback()
+    assert FIND.run(connection, {"wanted": "Bruce"}).first() is None
