@@ -53,7 +53,8 @@ class CoreSession(Session):
     def close(self) -> None:
         """Roll back, and forget all objects."""
         try:
-            super().close()
+            if self.in_transaction() or self.identity_map:
+                super().close()
         finally:
             self._release()
 
