@@ -100,10 +100,6 @@ class Gateway(Flask):
             request.environ, server_name=self.config["ISSUER_HOST"], subdomain=""
         )
 
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """The function itself. No view or hook is a coroutine, so Flask need not look each time."""
-        return func
-
     def dispatch_request(self) -> ResponseReturnValue:
         try:
             return self._answer()
