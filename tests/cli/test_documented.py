@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 import re
 import shlex
 from pathlib import Path
@@ -43,7 +44,7 @@ def lines(text: str) -> list[tuple[str, bool]]:
 def parse(line: str, *, is_whole: bool) -> None:
     """Take the line apart as its program does, and do nothing. Raises UsageError."""
     program, *words = (PLACEHOLDERS.get(word, word) for word in shlex.split(line, comments=True))
-    words = words[: words.index(">")] if ">" in words else words
+    words = list(itertools.takewhile(lambda word: word not in {">", "|"}, words))
     command: click.Command = PROGRAMS[program]
     context = click.Context(command)
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
@@ -74,7 +75,10 @@ def test_documented_command_lines_are_valid(
     monkeypatch.chdir(tmp_path)
     for line, is_whole in found:
         for word in shlex.split(line, comments=True):
-            if word == "FILE" or re.fullmatch(r"[\w-]+\.(csv|pem|pub|jsonl?|yaml)", word):
+            if word == "FILE" or re.fullmatch(
+                r"(\$?[\w-]+/)*[\w-]+\.(csv|pem|pub|jsonl?|yaml)", word
+            ):
+                Path(word).parent.mkdir(parents=True, exist_ok=True)
                 Path(word).touch()
         try:
             parse(line, is_whole=is_whole)
