@@ -76,8 +76,15 @@ def is_full(work: UnitOfWork, account: Account) -> bool:
     return len(list_usable(work, account)) >= MOST
 
 
+def lock(work: UnitOfWork, account: Account) -> None:
+    """Lock the account's factors until the transaction ends: concurrent requests add and remove
+    them one after the other."""
+    failed_attempts.lock_row(work, _key(account), account)
+
+
 def require_room(work: UnitOfWork, account: Account) -> None:
-    """Raises TooManyFactors."""
+    """Locks the account's factors. Raises TooManyFactors."""
+    lock(work, account)
     if is_full(work, account):
         raise TooManyFactors(MOST)
 
@@ -137,8 +144,10 @@ def confirm(
     **values: int,
 ) -> bool:
     """Confirm a pending factor; False if another request was first. ``ceremony`` says in the audit
-    trail how it was created, if the holder did not set it up."""
+    trail how it was created, if the holder did not set it up. Raises TooManyFactors: others may
+    have been confirmed since it was started."""
     work.db.flush()
+    require_room(work, account)
     alive = Authenticator.removed_at.is_(None)
     if not spend_once(work, row, Authenticator.confirmed_at, alive, **values):
         return False
@@ -198,8 +207,8 @@ def is_required(work: UnitOfWork, account: Account, row: Authenticator) -> bool:
 def remove(work: UnitOfWork, account: Account, row: Authenticator) -> None:
     """Remove a factor; with the last one, the recovery codes are invalidated. Raises Refused if the
     policy requires it."""
-    # Lock: two concurrent requests must not remove the last two factors.
-    failed_attempts.lock_row(work, _key(account), account)
+    # Two concurrent requests must not remove the last two factors.
+    lock(work, account)
     work.db.refresh(row)
     if row.removed_at is not None:
         return
@@ -219,6 +228,7 @@ def remove(work: UnitOfWork, account: Account, row: Authenticator) -> None:
 def reset(work: UnitOfWork, account: Account) -> None:
     """Remove all factors and the security question, for a holder who lost the telephone. Enrolment
     starts again and needs a one-time secret."""
+    lock(work, account)
     work.db.execute(
         update(Authenticator)
         .where(Authenticator.account_id == account.id, Authenticator.removed_at.is_(None))

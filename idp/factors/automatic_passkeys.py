@@ -28,6 +28,7 @@ def creation_options(work: UnitOfWork, session: BrowserSession, flow: str) -> st
 def register(work: UnitOfWork, session: BrowserSession, flow: str, text: str) -> bool:
     """Store the passkey that the browser created; False if that is not possible. The sign-in goes
     on in either case."""
+    authenticators.lock(work, session.account)
     refusal = _refusal(work, session)
     if refusal is not None:
         passkeys.refused(work, PasskeyRefused(refusal), session.account, Ceremony.AUTOMATIC)

@@ -61,7 +61,7 @@ def secret(work: UnitOfWork, row: Authenticator) -> str:
 
 
 def confirm(work: UnitOfWork, account: Account, row: Authenticator, typed: str, flow: str) -> bool:
-    """Confirm the pending factor; False for an incorrect code."""
+    """Confirm the pending factor; False for an incorrect code. Raises TooManyFactors."""
     if row.kind == FactorKind.TOTP:
         step = _step(work, row, typed, totp.WINDOW_AT_SETUP)
         if (

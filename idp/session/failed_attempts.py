@@ -207,15 +207,19 @@ def forget(work: UnitOfWork, key: str) -> None:
 
 def _row(work: UnitOfWork, key: str, account: Account | None) -> Throttle:
     """The row of the key, locked until the end of the transaction."""
-    insert_if_missing(
-        work.db,
-        Throttle,
-        key=key,
-        account_id=account.id if account else None,
-        failures=[],
-        updated_at=work.now,
-    )
-    return work.db.scalars(_LOCKED, {"key": key}).one()
+    row = None
+    # A concurrent transaction can delete it before it is locked (``forget``).
+    while row is None:
+        insert_if_missing(
+            work.db,
+            Throttle,
+            key=key,
+            account_id=account.id if account else None,
+            failures=[],
+            updated_at=work.now,
+        )
+        row = work.db.scalar(_LOCKED, {"key": key})
+    return row
 
 
 def _record(row: Throttle | Row[Any]) -> Record:

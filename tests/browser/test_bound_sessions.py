@@ -104,7 +104,7 @@ def test_chromium_binds_its_session_and_a_copy_of_its_cookies_opens_nothing(
     page.wait_for_url("**/landed/callback?*code=*")
     assert stored(site) == (True, None, True)
     page.goto(f"{site.origin}/settings/sessions")
-    expect(page.get_by_text("bound to the computer", exact=True).first).to_be_visible()
+    expect(page.get_by_text("session bound to the computer", exact=True).first).to_be_visible()
 
     world.clock.advance(minutes=12)
     elsewhere = browser_with_keys.new_context(user_agent=FIREFOX)

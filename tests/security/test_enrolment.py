@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 from werkzeug.test import TestResponse
 
 from idp.app import create_app
 from idp.directory import accounts, activation
 from idp.factors import authenticators, enrolment, security_question
-from idp.factors.factor_refusals import LastRequiredFactor
+from idp.factors.factor_refusals import LastRequiredFactor, TooManyFactors
 from idp.factors.security_question import short_list
 from idp.mfa.assurance import FactorKind
 from idp.models import AccountKind, AccountState, Authenticator
@@ -286,6 +288,76 @@ def test_mf08_one_of_two_concurrent_removals_is_refused(
         with pytest.raises(LastRequiredFactor):
             authenticators.remove(work, account, one)
         assert authenticators.list_usable(work, account) == [one]
+
+
+def pending_beside_another(strict: World, username: str) -> None:
+    """Two factors that wait for their first code; the account has room for one."""
+    with strict.work() as work:
+        account = accounts.by_username(work, username)
+        for kind in (FactorKind.TOTP, FactorKind.EMAIL):
+            authenticators.start_enrolment(work, account, kind)
+
+
+def confirm_pending(strict: World, username: str, kind: FactorKind) -> bool:
+    with strict.work() as work:
+        account = accounts.by_username(work, username)
+        row = authenticators.pending(work, account, kind)
+        assert row is not None
+        return authenticators.confirm(work, account, row)
+
+
+def kinds_of(strict: World, username: str) -> list[str]:
+    with strict.work() as work:
+        account = accounts.by_username(work, username)
+        return [row.kind for row in authenticators.list_usable(work, account)]
+
+
+def test_a_factor_that_waited_is_refused_where_others_took_its_place(
+    strict: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The number of factors is bounded when they are confirmed, not only when they are started."""
+    username, browser, page = activated(strict)
+    page = send(browser, page, do="skip")
+    address = re.findall(r'href="(/enrol/totp\?[^"]+)"', page.text)[0]
+    page = browser.submit(browser.get(address), "/enrol/totp", do="begin")
+    monkeypatch.setattr(authenticators, "MOST", 1)
+    with strict.work() as work:
+        account = accounts.by_username(work, username)
+        row = authenticators.start_enrolment(work, account, FactorKind.EMAIL)
+        assert authenticators.confirm(work, account, row)
+    refused = browser.submit(page, "/enrol/totp", code=code(strict, secret_on(page)))
+    assert refused.status_code == 400
+    assert "You have 1 verification methods, and more are not possible." in refused.text
+    assert kinds_of(strict, username) == ["email"]
+
+
+def test_of_two_concurrent_factors_one_gets_the_last_place(
+    strict: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On PostgreSQL the second transaction waits for the first. On SQLite one writes at a time."""
+    monkeypatch.setattr(authenticators, "MOST", 1)
+    username = strict.account()
+    pending_beside_another(strict, username)
+    if strict.settings.database_url.startswith("sqlite"):
+        assert confirm_pending(strict, username, FactorKind.TOTP)
+        with pytest.raises(TooManyFactors):
+            confirm_pending(strict, username, FactorKind.EMAIL)
+        assert kinds_of(strict, username) == ["totp"]
+        return
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_blocking_pids(pid) @> "
+                   "ARRAY[pg_backend_pid()]")  # fmt: skip
+    with ThreadPoolExecutor(1) as pool:
+        with strict.work() as work:
+            account = accounts.by_username(work, username)
+            row = authenticators.pending(work, account, FactorKind.TOTP)
+            assert row is not None
+            assert authenticators.confirm(work, account, row)
+            second = pool.submit(confirm_pending, strict, username, FactorKind.EMAIL)
+            while not (work.db.scalar(waiting) or second.done()):
+                time.sleep(0.01)
+        with pytest.raises(TooManyFactors):
+            second.result(timeout=60)
+    assert kinds_of(strict, username) == ["totp"]
 
 
 def test_n66_after_a_factor_reset_enrolment_needs_a_mailed_secret(strict: World) -> None:
