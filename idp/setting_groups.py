@@ -215,7 +215,9 @@ class Verification:
         "risk", "when a second factor is required: risk, every_30_days or always"
     )
     second_factor_administrators: str = setting(
-        "always", "the same for accounts with a role in the console"
+        "always",
+        "the same for administrators: accounts with a role in the console, and accounts of "
+        "contacts of a participant",
     )
     weak_factors_satisfy_mfa: bool = setting(
         True, "whether a code by e-mail is accepted as a second factor (acr mfa)"

@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy import ColumnElement, Select, bindparam, false, literal, select, true
 
 from idp.db import UtcDateTime
 from idp.models import (
     Account,
     Assignment,
     Client,
+    Contact,
     Participant,
     RoleGroup,
     client_role_group,
@@ -36,12 +37,19 @@ _FOR_CLIENT = Prepared(
 )
 _IS_EFFECTIVE = Assignment.is_effective(bindparam("now", type_=UtcDateTime))
 _HELD = (Assignment.account_id == bindparam("account"), _IS_EFFECTIVE)
+#: Authorized Representatives, Primary Contacts and Rights Administrators.
+_IS_CONTACT = (
+    select(literal(""), literal(""), literal(""), true())
+    .select_from(Contact)
+    .where(Contact.person_id == bindparam("person"), Contact.ended_at.is_(None))
+)
 _RULES = (
-    select(RoleGroup.name, RoleGroup.second_factor, Participant.number)
+    select(RoleGroup.name, RoleGroup.second_factor, Participant.number, false())
     .select_from(Assignment)
     .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
     .join(Participant, Participant.id == Assignment.participant_id)
     .where(*_HELD)
+    .union_all(_IS_CONTACT)
 )
 _BY_CLIENT = (
     select(client_role_group.c.client_id, Participant.name)
@@ -133,12 +141,17 @@ def holders(
 
 def second_factor_rules(work: UnitOfWork, account: Account) -> list[str]:
     """The second-factor rules that apply to the account: those of its role groups, and the
-    administrators' rule for accounts with a console role (Z-13). Empty for an account without
-    such rights."""
-    rows = work.db.execute(_RULES, _held_by(work, account)).all()
+    administrators' rule for accounts with a console role and for the accounts of contacts of a
+    participant, who decide about the access of others (Z-13). Empty for an account without such
+    rights."""
+    values = _held_by(work, account) | {"person": account.person_id}
+    rows = work.db.execute(_RULES, values).all()
     consoles = set(ConsoleRole)
-    found = [rule for _, rule, _ in rows if rule]
-    if any(number == OPERATOR and name in consoles for name, _, number in rows):
+    found = [rule for _, rule, _, _ in rows if rule]
+    if any(
+        is_contact or (number == OPERATOR and name in consoles)
+        for name, _, number, is_contact in rows
+    ):
         found.append(work.settings.second_factor_administrators)
     return found
 

@@ -12,12 +12,12 @@ from sqlalchemy import func, select
 
 from idp.app import create_app
 from idp.cli.worker_parts import work_round
-from idp.directory import accounts
+from idp.directory import accounts, contacts, held_role_groups, participants
 from idp.errors import ConfigurationError
 from idp.mfa.features import agent_of
 from idp.mfa.risk_values import Place
 from idp.mfa.sign_in_histories import KEPT
-from idp.models import AccountState, Event, KnownBrowser, PopulationCount, SignIn
+from idp.models import AccountState, ContactFunction, Event, KnownBrowser, PopulationCount, SignIn
 from idp.networks import GeoDatabase, NetworkSet, read_networks
 from idp.policy.addresses import Address, address_of
 from idp.policy.console import ConsoleRole
@@ -81,6 +81,15 @@ def worker(world: World, name: str = "") -> tuple[str, str, Browser]:
         world.clock.advance(days=1)
     world.run_worker()
     return username, secret, browser
+
+
+def appoint(world: World, username: str, function: str) -> None:
+    """Appoint the person to this contact role of a participant."""
+    world.participant("200001", "Erie Wind")
+    person_id = world.account_row(username).person.person_id
+    with world.work() as work:
+        row = participants.by_number(work, "200001")
+        contacts.replace(work, row, [contacts.ContactRef(person_id, function)])
 
 
 def last(world: World) -> dict[str, Any]:
@@ -279,11 +288,12 @@ def test_after_an_unlock_or_a_new_password_a_factor_is_required_once(place: Worl
     assert browser.sign_in(username).request.path == "/"
 
 
-@pytest.mark.parametrize("where", ["environment", "client", "role group", "console"])
+@pytest.mark.parametrize("where", ["environment", "client", "role group", "console", "contact"])
 def test_z13_the_rule_always_requires_a_factor_at_every_sign_in(
     settings: Settings, world: World, where: str
 ) -> None:
-    """Z-13: by environment, relying party, role group; by default whoever has a console role."""
+    """Z-13: by environment, relying party, role group; by default whoever has a console role or
+    decides for a participant."""
     if where == "environment":
         app = create_app(
             replace(settings, second_factor="always"),
@@ -292,6 +302,8 @@ def test_z13_the_rule_always_requires_a_factor_at_every_sign_in(
         world = replace(world, app=app, settings=replace(settings, second_factor="always"))
     username = world.operator(ConsoleRole.AUDITOR) if where == "console" else ""
     username, secret, browser = worker(world, username)
+    if where == "contact":
+        appoint(world, username, ContactFunction.PRIMARY_CONTACT)
     rp = world.relying_party(second_factor="always" if where == "client" else "")
     if where == "role group":
         desk = Desk.of(world, ConsoleRole.ACCESS)
@@ -635,17 +647,43 @@ def test_mf03_a_change_of_a_new_account_ends_its_trust(place: World) -> None:
     assert browser.sign_in(username).request.path == "/"
 
 
-def test_z13_far_reaching_rights_have_no_early_trust(settings: Settings, world: World) -> None:
-    """Z-13: also where the environment asks operators by risk only. After the first days the risk
-    decides."""
+def test_z13_contacts_of_a_participant_have_far_reaching_rights(world: World) -> None:
+    """Z-13, TM-01: each of the three roles, in all accounts of the person, until it ends."""
+    username, colleague = world.account(person_id="RA"), world.account()
+    second = world.account("second", person_id="RA")
+
+    def rules(name: str) -> list[str]:
+        with world.work() as work:
+            account = accounts.by_username(work, name)
+            return held_role_groups.second_factor_rules(work, account)
+
+    for function in ContactFunction:
+        appoint(world, username, function)
+        assert rules(username) == rules(second) == ["always"]
+        assert rules(colleague) == []
+    with world.work() as work:
+        contacts.replace(work, participants.by_number(work, "200001"), ())
+    assert rules(username) == rules(second) == []
+
+
+@pytest.mark.parametrize("who", ["operator", "contact"])
+def test_z13_far_reaching_rights_have_no_early_trust(
+    settings: Settings, world: World, who: str
+) -> None:
+    """Z-13: also where the environment asks administrators by risk only. After the first days the
+    risk decides."""
     relaxed = replace(settings, second_factor_administrators="risk")
     ports = Ports(world.clock, SystemTokens(), world.mailer, world.sms)
     world = replace(world, app=create_app(relaxed, ports), settings=relaxed)
-    username, secret, browser = newcomer(world, world.operator(ConsoleRole.AUDITOR))
+    username = world.operator(ConsoleRole.AUDITOR) if who == "operator" else world.account()
+    if who == "contact":
+        appoint(world, username, ContactFunction.RIGHTS_ADMINISTRATOR)
+    username, secret, browser = newcomer(world, username)
     page = browser.sign_in(username, remember="1")
     assert page.request.path == "/signin/factor"
     assert last(world)["hits"] == ["young_account"]
     browser.submit(page, "/signin/factor", code=code(world, secret))
     signed_out(browser)
     world.clock.advance(days=5)
-    assert browser.sign_in(username).request.path == "/console"
+    home = "/console" if who == "operator" else "/"
+    assert browser.sign_in(username).request.path == home

@@ -27,8 +27,8 @@ TEXTS = complete(
         PromptReason.FIRST_SIGN_IN: _("This is the first sign-in of the person."),
         PromptReason.YOUNG_ACCOUNT: _(
             "The account is new. During the first days a code is required, until the person has "
-            "signed in with one in this browser and from this network. If the account has a role "
-            "group with a rule of its own, it is required every time."
+            "signed in with one in this browser and from this network. For an administrator, or "
+            "if the account has a role group with a rule of its own, it is required every time."
         ),
         PromptReason.DORMANT_ACCOUNT: _("The person had not signed in for a long time."),
         PromptReason.NEW_COUNTRY: _("The person has not signed in from this country before."),
