@@ -49,7 +49,7 @@ def decide(risk: Risk | None, rule: Rule, browser: Browser, now: datetime) -> De
     """Without a risk (the assessment failed) a second factor is required."""
     if risk is None:
         return Prompt((PromptReason.NOT_ASSESSED,))
-    reasons = list(_reasons(risk, rule, browser, now))
+    reasons = list(dict.fromkeys(_reasons(risk, rule, browser, now)))
     if not reasons:
         recent = (NoPromptReason.RECENT_FACTOR,) if rule is Rule.EVERY_30_DAYS else ()
         return NoPrompt((NoPromptReason.LOW_RISK, NoPromptReason.REMEMBERED_BROWSER, *recent))

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from idp.mfa.hour_density import hour_density, is_unusual_hour
@@ -43,9 +44,15 @@ AGENT = (("version", 0.54), ("family", 0.27), ("system", 0.185), ("kind", 0.005)
 #: A browser newer by at most this many major versions counts as the same one after an update.
 UPDATES = 6
 EARTH_KM = 6371.0
-#: The weight of a network and of a provider that the person has not used before, in parts of the
-#: log ratio.
-NEW_NETWORK, NEW_PROVIDER = 0.25, 0.5
+#: The weight of a provider that the person has not used before, as a part of the log ratio. A new
+#: network of a provider that the person uses has the whole ratio.
+NEW_PROVIDER = 0.75
+#: The weight of the browser as a part of the log ratio, if its cookie is known: the cookie was
+#: issued to this family, and who copied it can copy the rest.
+KNOWN_BROWSER = 0.5
+#: The limits of the weight of an hour. An unusual hour at the upper one requires a second factor at
+#: any score: neither the person nor others sign in then.
+HOUR_LIMITS = (-1.5, 4.0)
 #: The weight of a proved key.
 PROVED_KEY = -1.0
 #: So many sign-ins with a second factor make a provider trusted for a new account.
@@ -60,8 +67,8 @@ COMPARED = {
 def assess(attempt: Attempt, history: History, population: Population, tuning: Tuning) -> Risk:
     """Score one attempt. A rule in ``STRONG_FACTOR_RULES`` makes the band high, any other hard rule
     at least medium."""
-    hits = tuple(_hits(attempt, history, tuning))
     evidence = tuple(_evidence(attempt, history, population, tuning))
+    hits = (*_hits(attempt, history, tuning), *_hits_of_hour(evidence))
     score = sum(entry.weight for entry in evidence)
     needs_strong = any(hit in STRONG_FACTOR_RULES for hit in hits)
     band = Band.LOW
@@ -113,6 +120,12 @@ def _hits_of_history(attempt: Attempt, history: History, tuning: Tuning) -> Iter
         yield PromptReason.DORMANT_ACCOUNT
 
 
+def _hits_of_hour(evidence: Iterable[Evidence]) -> Iterable[PromptReason]:
+    for entry in evidence:
+        if entry.code is EvidenceCode.UNUSUAL_HOUR and entry.weight >= HOUR_LIMITS[1]:
+            yield PromptReason.UNUSUAL_HOUR
+
+
 def has_early_trust(attempt: Attempt, history: History) -> bool:
     """Whether a new account needs no second factor in this browser. One was verified in it, and
     there is evidence of the place: the browser proves its key, a factor was verified from this
@@ -162,8 +175,7 @@ def _evidence(
         yield Evidence(Feature.KEY, EvidenceCode.PROVED_KEY, "", PROVED_KEY)
     else:
         yield from _novelty(attempt, history)
-    own = agent_values(_as_seen(attempt.agent, history))
-    yield _compared(Feature.BROWSER, agent_values(attempt.agent), own, AGENT, history, population)
+    yield _browser_evidence(attempt, history, population)
     yield Evidence(Feature.RARITY, EvidenceCode.HOW_OFTEN, "", _rarity(history, population))
     yield _hour_evidence(attempt, history, population, tuning)
     if attempt.failures:
@@ -184,20 +196,27 @@ def _evidence(
 
 
 def _novelty(attempt: Attempt, history: History) -> Iterable[Evidence]:
-    """``-ln`` of the probability that a sign-in of this person comes from a new network, times a
-    factor. The probability is the share of networks that were seen once (Good 1953). The equation
-    of ``_compared`` does not find it, since the country of the network was seen before."""
+    """``-ln`` of the probability that a sign-in of this person comes from a new provider, times a
+    factor; or, with a known provider, of the probability that a sign-in through it comes from a new
+    network: often with a mobile telephone, seldom at home. The equation of ``_compared`` does not
+    find it, since the country of the network was seen before."""
     networks = history.counts.get("ip", NO_COUNTS)
     providers = history.counts.get("asn", NO_COUNTS)
     if attempt.asn and providers and attempt.asn not in providers:
-        shown, seen, factor = attempt.asn, providers, NEW_PROVIDER
+        shown, weight = attempt.asn, NEW_PROVIDER * _surprise(providers)
     elif attempt.ip and networks and attempt.ip not in networks:
-        shown, seen, factor = attempt.ip, networks, NEW_NETWORK
+        shown = attempt.ip
+        weight = _surprise(history.networks.get(attempt.asn, NO_COUNTS))
     else:
         return
-    once = sum(count == 1 for count in seen.values())
-    weight = factor * math.log((history.sign_ins + 1) / (once + 1))
     yield Evidence(Feature.NOVELTY, EvidenceCode.NEW_NETWORK, shown, weight)
+
+
+def _surprise(seen: Counts) -> float:
+    """``-ln`` of the probability of a new value, which is the share of values that were seen once
+    (Good 1953)."""
+    once = sum(count == 1 for count in seen.values())
+    return math.log((sum(seen.values()) + 1) / (once + 1))
 
 
 def agent_values(agent: Agent) -> dict[str, str]:
@@ -222,6 +241,14 @@ def _as_seen(agent: Agent, history: History) -> Agent:
     if not candidates:
         return agent
     return Agent(agent.family, max(candidates), agent.system, agent.kind)
+
+
+def _browser_evidence(attempt: Attempt, history: History, population: Population) -> Evidence:
+    own = agent_values(_as_seen(attempt.agent, history))
+    found = _compared(Feature.BROWSER, agent_values(attempt.agent), own, AGENT, history, population)
+    if attempt.device is not Device.KNOWN:
+        return found
+    return replace(found, weight=found.weight * KNOWN_BROWSER)
 
 
 def _compared(
@@ -282,7 +309,7 @@ def _rarity(history: History, population: Population) -> float:
 def _hour_evidence(
     attempt: Attempt, history: History, population: Population, tuning: Tuning
 ) -> Evidence:
-    """``ln((1/24) / f_u)``, limited to -1.5 to 2. For a week after a daylight-saving change, the
+    """``ln((1/24) / f_u)`` within ``HOUR_LIMITS``. For a week after a daylight-saving change, the
     lowest weight of the hour and its two neighbours counts."""
     hour = attempt.hour
     around = (-1.0, 0.0, 1.0) if hour.after_change else (0.0,)
@@ -290,9 +317,9 @@ def _hour_evidence(
         hour_density(Hour((hour.of_day + d) % 24, hour.is_free), history, population, tuning)
         for d in around
     )
-    weight = max(-1.5, min(2.0, math.log((1 / 24) / density)))
+    least, most = HOUR_LIMITS
+    weight = max(least, min(most, math.log((1 / 24) / density)))
     unusual = weight > 0 and is_unusual_hour(hour, history, population, tuning)
     code = EvidenceCode.UNUSUAL_HOUR if unusual else EvidenceCode.HOUR
-    return Evidence(
-        Feature.HOUR, code, f"{int(hour.of_day):02}:{int(hour.of_day % 1 * 60):02}", weight
-    )
+    shown = f"{int(hour.of_day):02}:{int(hour.of_day % 1 * 60):02}"
+    return Evidence(Feature.HOUR, code, shown, weight)

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from idp.mfa.prompt_reasons import AccountChange, EvidenceCode, Feature, PromptReason
 
-MODEL = "2026-11.2"
+MODEL = "2026-11.3"
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,9 @@ class History:
     #: How often each value was seen, by level: ``ip``, ``asn``, ``country``, ``version``,
     #: ``family``, ``system``, ``kind``.
     counts: Mapping[str, Counts] = field(default_factory=dict)
-    #: The same for sign-ins with a second factor since the last change of the account, for the
+    #: By provider: how often each of its networks was seen.
+    networks: Mapping[str, Counts] = field(default_factory=dict)
+    #: As ``counts``, for sign-ins with a second factor since the last change of the account and the
     #: levels ``ip`` and ``asn``.
     proofs: Mapping[str, Counts] = field(default_factory=dict)
     hours: Sequence[PastSignIn] = ()
@@ -151,7 +153,7 @@ class Population:
 class Tuning:
     """Parameters that an operator can change. ``docs/risk.md`` describes the thresholds."""
 
-    medium: float = 0.0
+    medium: float = 2.35
     high: float = 3.0
     #: For ``hour_density``: concentration of the kernel, weight of the population's habits,
     #: half-life of a sign-in in days.

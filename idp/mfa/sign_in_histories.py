@@ -43,6 +43,7 @@ class _Person:
     proofs: dict[str, Counter[str]] = field(
         default_factory=lambda: {level: Counter() for level in PROVED_LEVELS}
     )
+    networks: dict[str, Counter[str]] = field(default_factory=dict)
     first_at: datetime | None = None
 
     def add(self, attempt: Attempt, *, with_factor: bool) -> None:
@@ -51,6 +52,8 @@ class _Person:
         self.first_at = self.first_at or attempt.at
         self.kept.append(attempt)
         _count(self.counts, attempt)
+        if attempt.ip:
+            self.networks.setdefault(attempt.asn, Counter())[attempt.ip] += 1
         oldest = attempt.at - timedelta(days=KEPT_DAYS)
         while len(self.kept) > KEPT or self.kept[0].at < oldest:
             self._forget(self.kept.popleft())
@@ -61,12 +64,15 @@ class _Person:
                 self.counts[level][value] -= 1
                 if not self.counts[level][value]:
                     del self.counts[level][value]
+        if attempt.ip:
+            self.networks[attempt.asn] -= Counter([attempt.ip])
 
     def history(self, now: datetime) -> History:
         last = self.kept[-1]
         return History(
             sign_ins=len(self.kept),
             counts=self.counts,
+            networks=self.networks,
             proofs=self.proofs,
             hours=[
                 PastSignIn(

@@ -14,6 +14,9 @@ from idp.risk_lab.sign_in_log import Row
 
 #: Added to the score by a hard rule, so that one number orders all attempts.
 HARD = 100.0
+#: A browser is remembered for this time after the person's last sign-in in it (the default of
+#: ``IDP_REMEMBER_DAYS``). Everybody is taken to want that.
+REMEMBERED = timedelta(days=30)
 
 
 class Model(Protocol):
@@ -35,6 +38,7 @@ class _Cookie:
     """What the gateway knows about a browser with a cookie of an account."""
 
     family: str
+    used_at: datetime
     has_key: bool = False
     is_proved: bool = False
 
@@ -70,11 +74,13 @@ class Engine:
             self._ledger.population(),
             self.tuning,
         )
-        self._last, self._asked = row, found.asks
-        if row.copied_at is not None and not row.has_key and not found.asks:
+        known = self._devices[row.user].get(row.cookie)
+        is_over = known is not None and row.attempt.at - known.used_at > REMEMBERED
+        self._last, self._asked = row, found.asks or is_over
+        if row.copied_at is not None and not row.has_key and not self._asked:
             self.copies += 1
             self._used[row.cookie].append(row.attempt.at)
-        return found.score + (HARD if found.hits else 0.0)
+        return found.score + (HARD if found.hits or is_over else 0.0)
 
     def _recognised(self, row: Row) -> Attempt:
         known = self._devices[row.user].get(row.cookie)
@@ -104,8 +110,9 @@ class Engine:
         self._ledger.add(row.user, row.attempt, with_factor=asked)
         if row.cookie:
             known = self._devices[row.user].setdefault(
-                row.cookie, _Cookie(row.attempt.agent.family)
+                row.cookie, _Cookie(row.attempt.agent.family, row.attempt.at)
             )
+            known.used_at = row.attempt.at
             known.has_key = known.has_key or row.has_key
             known.is_proved = known.is_proved or asked
             self._renewed[row.cookie] = row.attempt.at
@@ -168,16 +175,17 @@ class Cookie:
     threshold: float | None = 0.5
 
     def __init__(self) -> None:
-        self._known: dict[str, set[str]] = defaultdict(set)
+        self._used: dict[str, dict[str, datetime]] = defaultdict(dict)
 
     def score(self, row: Row) -> float:
         """1 if it requires a second factor."""
-        return 0.0 if row.cookie and row.cookie in self._known[row.user] else 1.0
+        used_at = self._used[row.user].get(row.cookie)
+        return 0.0 if used_at is not None and row.attempt.at - used_at <= REMEMBERED else 1.0
 
     def learn(self, row: Row) -> None:
         """Remember the cookie."""
         if row.cookie:
-            self._known[row.user].add(row.cookie)
+            self._used[row.user][row.cookie] = row.attempt.at
 
 
 def models() -> list[Model]:

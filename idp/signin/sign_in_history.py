@@ -81,6 +81,7 @@ def history_of(work: UnitOfWork, account: Account) -> History:
     return History(
         sign_ins=len(rows),
         counts=_counted(rows, LEVELS),
+        networks=_by_provider(rows),
         proofs=_counted([row for row in rows if is_proof(account, row)], PROVED_LEVELS),
         hours=[_seen(row, work.now) for row in rows],
         first_at=rows[-1].at if rows else None,
@@ -104,6 +105,15 @@ def _counted(rows: Iterable[Row[Any]], levels: Iterable[str]) -> dict[str, Count
             if values[level]:
                 seen[values[level]] += 1
     return counts
+
+
+def _by_provider(rows: Iterable[Row[Any]]) -> dict[str, Counter[str]]:
+    """How often each network was seen, by its provider."""
+    networks: dict[str, Counter[str]] = {}
+    for row in rows:
+        if row.ip:
+            networks.setdefault(row.asn, Counter())[row.ip] += 1
+    return networks
 
 
 def _seen(row: Row[Any], now: datetime) -> PastSignIn:

@@ -184,23 +184,48 @@ def test_mf03_a_new_account_is_trusted_by_evidence(
 
 
 def test_mf03_new_networks_weigh_by_how_often_the_person_uses_new_ones() -> None:
-    """Good 1953: the share of networks seen once. A provider weighs twice as much; a proved key
-    replaces this evidence, and unknown values are none."""
-    counts = {"ip": {"a": 8, "b": 1, "c": 1}, "asn": {"n": 10}}
-    history = History(sign_ins=10, counts=counts)
+    """Good 1953: the share of networks seen once, among those of the provider: at home they are
+    few, with a telephone nearly all. A proved key replaces this evidence, and unknown values are
+    none."""
+    counts = {"ip": {"a": 8, "b": 1, "c": 1, "d": 1}, "asn": {"n": 9, "m": 2}}
+    networks = {"n": {"a": 8, "b": 1}, "m": {"c": 1, "d": 1}}
+    history = History(sign_ins=11, counts=counts, networks=networks)
     population = Population(people=2, sign_ins=20, counts={})
 
     def novelty(**changes: object) -> float:
         one = attempt(at(12, 8.5), **{"ip": "z", "asn": "n", **changes})
         return weight(assess(one, history, population, TUNING), "novelty")
 
-    assert novelty() == pytest.approx(0.25 * math.log(11 / 3))
-    assert novelty(asn="y") == pytest.approx(0.5 * math.log(11 / 1))
+    assert novelty() == pytest.approx(math.log(10 / 2))
+    assert novelty(asn="m") == pytest.approx(math.log(3 / 3))
+    assert novelty(asn="y") == pytest.approx(0.75 * math.log(12 / 1))
     assert novelty(ip="c") == novelty(ip="") == novelty(asn="y", has_key=True) == 0
-    assert novelty(asn="") == novelty()
+    assert novelty(asn="") == 0
+    unknown = replace(history, networks={"": {"a": 10}})
+    one = attempt(at(12, 8.5), ip="z", asn="")
+    found = assess(one, unknown, population, TUNING)
+    assert weight(found, "novelty") == pytest.approx(math.log(11))
     one = attempt(at(12, 8.5), has_key=True)
     assert weight(assess(one, history, population, TUNING), "key") == -1
     assert weight(assess(one, History(), population, TUNING), "novelty") == 0
+
+
+def test_mf03_an_hour_that_the_person_never_keeps_is_enough(market: Market) -> None:
+    """MF-03: in the known browser and the usual network, and the reason is the hour. An hour beside
+    the usual one is not."""
+    night = market.judge("ada", attempt(at(12, 1.0)))
+    assert (night.hits, night.band) == (("unusual_hour",), Band.MEDIUM)
+    assert not market.judge("ada", attempt(at(12, 10.5))).asks
+
+
+def test_mf03_a_known_browser_weighs_half(market: Market) -> None:
+    """The cookie says already which browser it is."""
+    known, unknown = (
+        weight(market.judge("ada", attempt(at(12, 8.5), device=device)), "browser")
+        for device in (Device.KNOWN, Device.UNKNOWN)
+    )
+    assert known == pytest.approx(unknown / 2)
+    assert known != 0
 
 
 def test_after_a_long_absence_a_factor_is_required(market: Market) -> None:
@@ -404,6 +429,7 @@ def test_a_history_is_limited_to_500_sign_ins_and_180_days() -> None:
     ledger.add("ada", attempt(late, ip="203.0.113.1"))
     history = ledger.history("ada", late)
     assert history.counts["ip"] == {"203.0.113.1": 1}
+    assert history.networks["64800"] == history.counts["ip"]
     assert history.first_at == start
 
 

@@ -252,6 +252,20 @@ def test_mf03_a_copy_is_stopped_after_the_next_sign_in_in_the_browser() -> None:
     assert engine.score(row(240)) < 0
 
 
+def test_mf03_a_browser_that_is_remembered_no_more_is_asked() -> None:
+    """Thirty days after the last sign-in in it; from then on it is remembered again."""
+    engine, cookie = learned([row(24.0 * day) for day in range(10)]), compared_models.Cookie()
+    cookie.learn(row(216))
+    for hours, is_asked in ((216 + 720, False), (216 + 721, True)):
+        late = row(float(hours))
+        assert (engine.score(late) > compared_models.HARD / 2, cookie.score(late) > 0.5) == (
+            is_asked,
+            is_asked,
+        )
+    engine.learn(late)
+    assert engine.score(row(960)) < compared_models.HARD / 2
+
+
 def test_mf03_a_copy_without_the_key_is_stopped() -> None:
     """Bound at the first sign-in with a key. A copy with a fresh proof passes, and is not counted
     as found."""

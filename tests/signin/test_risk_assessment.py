@@ -507,6 +507,7 @@ def test_mf03_a_history_is_of_one_account_and_180_days(place: World) -> None:
         found = sign_in_history.history_of(work, mine)
         assert found.sign_ins == len(found.hours) == 2
         assert found.counts["ip"] == {OFFICE: 2}
+        assert found.networks == {"64496": {OFFICE: 2}}
         assert found.counts["family"] == {"Edge": 2}
         first, last_ = start + timedelta(days=1), start + timedelta(days=2)
         assert (found.first_at, found.last_at) == (first, last_)
