@@ -36,6 +36,8 @@ from service_base.database import reserve_keys
 if TYPE_CHECKING:
     from idp.transaction import UnitOfWork
 
+#: Before any statement; those of ``service_base.prepared`` have the second event only.
+_STATEMENTS = ("before_execute", "before_cursor_execute")
 Key = TypeVar("Key")
 Found = TypeVar("Found")
 
@@ -104,12 +106,14 @@ class Gathering:
     def listening(self) -> Iterator[None]:
         """For the duration of the block, parts may not ask the database."""
         connection = self._db.connection()
-        event.listen(connection, "before_execute", self._refuse)
+        for moment in _STATEMENTS:
+            event.listen(connection, moment, self._refuse)
         event.listen(self._db, "before_flush", self._refuse)
         try:
             yield
         finally:
-            event.remove(connection, "before_execute", self._refuse)
+            for moment in _STATEMENTS:
+                event.remove(connection, moment, self._refuse)
             event.remove(self._db, "before_flush", self._refuse)
 
     def _refuse(self, *_arguments: Any) -> None:

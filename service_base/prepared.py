@@ -52,9 +52,12 @@ class Rows:
 
 
 class _Context:
-    """What listeners of a statement share."""
+    """What listeners of a statement share, in the place of SQLAlchemy's."""
 
     executemany = False
+
+    def handle_dbapi_exception(self, error: BaseException) -> None:
+        """Nothing to do for a statement without a server-side cursor."""
 
 
 class _Plan:
@@ -89,7 +92,8 @@ class _Plan:
         # Raises if the connection was lost in this transaction.
         driver = connection.connection
         parameters = self._parameters(values)
-        text, cursor, context = self._text, None, _Context()
+        text, cursor = self._text, None
+        context: Any = _Context()
         try:
             cursor = driver.cursor()
             for listener in connection.dispatch.before_cursor_execute:
@@ -98,13 +102,12 @@ class _Plan:
             for listener in connection.dispatch.after_cursor_execute:
                 listener(connection, cursor, text, parameters, context, False)
             rows = self._rows(cursor.fetchall()) if self._row is not None else ()
-            return Rows(rows, cursor.rowcount)
-        except Exception as error:
+            written = cursor.rowcount
+            cursor.close()
+        except BaseException as error:
             # As for every other statement: names refusals, and replaces broken connections.
-            connection._handle_dbapi_exception(error, text, parameters, cursor, None)
-        finally:
-            if cursor is not None:
-                cursor.close()
+            connection._handle_dbapi_exception(error, text, parameters, cursor, context)
+        return Rows(rows, written)
 
     def _parameters(self, values: Mapping[str, Any]) -> Any:
         sent = [

@@ -140,6 +140,33 @@ def test_listeners_see_the_statement_before_and_after(
     assert seen[0].startswith("SELECT")
 
 
+def test_an_error_of_a_listener_stays_what_it_is(engine: Engine, connection: Connection) -> None:
+    @event.listens_for(engine, "before_cursor_execute")
+    def refuse(*_about: Any) -> None:
+        raise NotImplementedError
+
+    with pytest.raises(NotImplementedError):
+        FIND.run(connection, {"wanted": "Bruce"})
+    event.remove(engine, "before_cursor_execute", refuse)
+
+
+def test_an_interruption_replaces_the_connection(engine: Engine, connection: Connection) -> None:
+    """What the server still sends would be taken for the next answer."""
+    listened: list[str] = []
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def interrupt(*about: Any) -> None:
+        if not listened:
+            listened.append(about[2])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        FIND.run(connection, {"wanted": "Bruce"})
+    assert connection.invalidated
+    connection.rollback()
+    assert FIND.run(connection, {"wanted": "Bruce"}).first() is None
+
+
 def test_a_missing_parameter_is_an_error(connection: Connection) -> None:
     with pytest.raises(LookupError, match="wanted"):
         FIND.run(connection, {})

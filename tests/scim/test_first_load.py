@@ -18,9 +18,11 @@ from idp.db import Base
 from idp.directory import accounts, contacts, number_of_accounts, participants
 from idp.directory.contacts import ContactRef
 from idp.errors import Unstorable
+from idp.gathering import NotReadAhead
 from idp.models import Account, Person
 from registration_bridge import first_load
 from registration_bridge.body_rules import MAX_BODY
+from service_base.prepared import Prepared
 from tests.oidc.test_statements import count
 from tests.scim.pusher import Pusher, user
 from tests.scim.test_bulk import bulk, statuses
@@ -335,6 +337,14 @@ def test_a_value_that_a_column_cannot_hold_is_refused_and_not_cut(world: World) 
         pytest.skip("SQLite has no lengths")
     with pytest.raises(Unstorable), world.work() as work, work.gathered() as gathering:
         gathering.add_values(TABLES["event"], values)
+
+
+@pytest.mark.parametrize("statement", [select(func.count()), Prepared(select(func.count()))])
+def test_what_was_not_read_ahead_is_not_asked(world: World, statement: Any) -> None:
+    with world.work() as work, work.gathered() as gathering:
+        with pytest.raises(NotReadAhead), gathering.part():
+            work.run(statement)
+        assert work.run(statement).scalar() == 1
 
 
 def test_a_batch_sends_few_statements(world: World, told: Pusher, run: Run) -> None:
