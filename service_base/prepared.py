@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Dialect
 Processor = Callable[[Any], Any]
 #: What makes the value of a parameter from the values of the caller, and that of the driver from
 #: it.
-Source = tuple[str, Callable[[Mapping[str, Any]], Any], Processor | None]
+Source = tuple[Callable[[Mapping[str, Any]], Any], Processor | None]
 
 
 class Rows:
@@ -72,12 +72,13 @@ class _Plan:
         defaults |= dict.fromkeys(getattr(compiled, "update_prefetch", ()), "onupdate")
         by_key = {column.key: getattr(column, name) for column, name in defaults.items()}
         sources = {
-            name: (name, _source(bound, names, by_key), _to_driver(bound.type, dialect))
+            name: (_source(bound, names, by_key), _to_driver(bound.type, dialect))
             for bound, name in compiled.bind_names.items()
         }
         order = compiled.positiontup
         self._is_positional = order is not None
-        self._sources: list[Source] = [sources[name] for name in (order or sources)]
+        self._names = list(order or sources)
+        self._sources: list[Source] = [sources[name] for name in self._names]
         columns = compiled._result_columns
         self._row = (
             namedtuple("Row", [c.keyname for c in columns], rename=True) if columns else None
@@ -112,11 +113,9 @@ class _Plan:
     def _parameters(self, values: Mapping[str, Any]) -> Any:
         sent = [
             source(values) if process is None else process(source(values))
-            for _, source, process in self._sources
+            for source, process in self._sources
         ]
-        if self._is_positional:
-            return tuple(sent)
-        return dict(zip([name for name, *_ in self._sources], sent, strict=True))
+        return tuple(sent) if self._is_positional else dict(zip(self._names, sent, strict=True))
 
     def _rows(self, found: Sequence[Any]) -> list[Any]:
         made = []

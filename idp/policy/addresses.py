@@ -49,7 +49,6 @@ class ClientAddress:
     unreadable: str = ""
 
 
-@lru_cache(1024)
 def client_address(peer: str, forwarded: str, trusted: tuple[str, ...]) -> ClientAddress:
     """The peer address, or the one that trusted proxies report in X-Forwarded-For, read from right
     to left up to the first address that is not a trusted proxy. Entries left of an unreadable one

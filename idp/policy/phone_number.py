@@ -36,13 +36,16 @@ class Phone:
     extension: str = ""
 
 
-@lru_cache(64)
 def parse(typed: str) -> Phone | None:
     """The number, or None if it is not valid."""
+    # A longer text is no number, and would fill the memory of what was parsed.
+    return _number_of(typed) if len(typed) <= MAX_TYPED else None
+
+
+@lru_cache(64)
+def _number_of(typed: str) -> Phone | None:
     import phonenumbers
 
-    if len(typed) > MAX_TYPED:
-        return None
     try:
         number = phonenumbers.parse(typed, REGION)
     except phonenumbers.NumberParseException:
