@@ -1,15 +1,23 @@
-"""The tables of a test's database between two tests."""
+"""The tables of a test's database between two tests, and tests that only PostgreSQL can pass."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+import pytest
 from sqlalchemy import Connection, MetaData, Table, delete, insert, select, text
 
 #: Rows of each table, in the order of their ids.
 Rows = Mapping[Table, list[dict[str, Any]]]
+
+
+def needs_postgresql(reason: str) -> pytest.MarkDecorator:
+    """The mark of a test that is skipped on SQLite."""
+    server = os.environ.get("TEST_DATABASE_URL", "")
+    return pytest.mark.skipif(not server.startswith("postgresql"), reason=reason)
 
 
 def rows(connection: Connection, metadata: MetaData) -> Rows:

@@ -178,6 +178,18 @@ def test_registration_names_all_its_parts() -> None:
     assert set(re.findall(r"``(\w+)``", registration.__doc__ or "")) == parts | {"registration"}
 
 
+def test_tests_use_a_database_of_their_own_process() -> None:
+    """Test processes share the database that TEST_DATABASE_URL names: tables made there by two of
+    them collide. The fixtures make databases on its server."""
+    folder = Path(__file__).parent
+    found = {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*.py")
+        if re.search(r"environ\.get\(.TEST_DATABASE_URL", path.read_text(encoding="utf-8"))
+    }
+    assert found == {"conftest.py", "registration/conftest.py", "tables.py", "test_migrations.py"}
+
+
 def test_no_two_modules_share_a_file_name() -> None:
     """No two modules share a name."""
     root = Path(idp.__file__).parent

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,16 +10,14 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from service_base import database
+from tests.tables import needs_postgresql
 
-URL = os.environ.get("TEST_DATABASE_URL", "")
-pytestmark = pytest.mark.skipif(
-    not URL.startswith("postgresql"), reason="SQLite has no connection that can break"
-)
+pytestmark = needs_postgresql("SQLite has no connection that can break")
 
 
 @pytest.fixture
-def engine() -> Iterator[Engine]:
-    engine = create_engine(URL, **database.engine_options(URL))
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = create_engine(database_url, **database.engine_options(database_url))
     database.prepare_engine(engine)
     yield engine
     engine.dispose()
@@ -34,7 +31,7 @@ def broken(engine: Engine) -> int:
     """Close the two idle connections on the server. The number of the one that is used next."""
     with engine.connect() as first, engine.connect() as second:
         numbers = [number(first), number(second)]
-    other = create_engine(URL, isolation_level="AUTOCOMMIT")
+    other = create_engine(engine.url, isolation_level="AUTOCOMMIT")
     with other.connect() as connection:
         for each in numbers:
             connection.execute(text("SELECT pg_terminate_backend(:it)"), {"it": each})

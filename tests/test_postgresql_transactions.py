@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -13,18 +12,17 @@ from sqlalchemy import table as table_of
 from sqlalchemy.exc import OperationalError
 
 from service_base import database
+from tests.tables import needs_postgresql
 
-URL = os.environ.get("TEST_DATABASE_URL", "")
-pytestmark = pytest.mark.skipif(
-    not URL.startswith("postgresql"), reason="tests/security/test_sqlite_writers.py for SQLite"
-)
+pytestmark = needs_postgresql("tests/security/test_sqlite_writers.py for SQLite")
 ROWS = table_of("pg_temp_rows", of("id"))
 READ = select(ROWS.c.id)
 
 
 @pytest.fixture
-def engine() -> Iterator[Engine]:
-    engine = create_engine(URL, **database.engine_options(URL) | {"pool_size": 1})
+def engine(database_url: str) -> Iterator[Engine]:
+    options = database.engine_options(database_url) | {"pool_size": 1}
+    engine = create_engine(database_url, **options)
     database.prepare_engine(engine)
     # A temporary table lasts as long as the one connection of this pool.
     with engine.begin() as connection:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -32,8 +31,8 @@ from service_base import database
 from service_base.database import UtcDateTime
 from service_base.prepared import Prepared
 from service_base.refusals import Collision
+from tests.tables import needs_postgresql
 
-URL = os.environ.get("TEST_DATABASE_URL", "")
 NOON = datetime(2026, 3, 8, 12, tzinfo=UTC)
 THINGS = Table(
     "prepared_things",
@@ -52,8 +51,9 @@ FIND = Prepared(select(THINGS).where(THINGS.c.name == bindparam("wanted"), THING
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    url = URL or f"sqlite:///{tmp_path / 'things.db'}"
+def engine(database_url: str, tmp_path: Path) -> Iterator[Engine]:
+    sqlite = database_url.startswith("sqlite")
+    url = f"sqlite:///{tmp_path / 'things.db'}" if sqlite else database_url
     engine = create_engine(url, **database.engine_options(url))
     database.prepare_engine(engine)
     THINGS.create(engine)
@@ -181,7 +181,7 @@ def test_a_list_of_any_length_is_left_to_sqlalchemy(connection: Connection) -> N
         assert found == {"Bruce", "Darlington"} & set(names)
 
 
-@pytest.mark.skipif(not URL.startswith("postgresql"), reason="SQLite has no connection to lose")
+@needs_postgresql("SQLite has no connection to lose")
 def test_a_broken_connection_is_replaced(engine: Engine, connection: Connection) -> None:
     own = connection.scalar(text("SELECT pg_backend_pid()"))
     with engine.connect() as other:

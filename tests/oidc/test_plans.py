@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import inf
@@ -19,12 +18,10 @@ from tests import factor_steps
 from tests.oidc.test_statements import count, requests
 from tests.scim.pusher import USERS, Pusher, user
 from tests.security.test_machines import verify, web_service
+from tests.tables import needs_postgresql
 from tests.world import PASSWORD, Rp, World, hidden_fields
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("TEST_DATABASE_URL", "").startswith("postgresql"),
-    reason="test_statements.py for SQLite",
-)
+pytestmark = needs_postgresql("test_statements.py for SQLite")
 
 #: Rows of each table that grows with the accounts.
 FULL = 10_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from idp.audit import events
 from idp.models import AccessToken, Event, Grant, RefreshToken
+from tests.tables import needs_postgresql
 from tests.world import World
 
 Fail = Callable[[type[psycopg.Error], int], None]
@@ -89,10 +89,7 @@ def in_the_opposite_order(world: World, account: str) -> Iterator[list[int]]:
         assert not thread.is_alive()
 
 
-@pytest.mark.skipif(
-    not os.environ.get("TEST_DATABASE_URL", "").startswith("postgresql"),
-    reason="SQLite has one writer, so no deadlock",
-)
+@needs_postgresql("SQLite has one writer, so no deadlock")
 def test_r09_a_real_deadlock_is_run_again_and_nothing_is_done_twice(world: World) -> None:
     """R09, I3: two transactions lock the same rows in opposite order. The request that PostgreSQL
     ends is run again: one code is redeemed, for one grant, one token of each kind and one event."""
