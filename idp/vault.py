@@ -30,11 +30,13 @@ class Vault:
         secret = settings.pairwise_secret
         self._pairwise_key = _derive(secret, b"pairwise-subject") if secret else None
         try:
-            self._fernet = MultiFernet([Fernet(key) for key in settings.key_encryption_keys])
+            keys = [Fernet(key) for key in settings.key_encryption_keys]
+            self._fernet = MultiFernet(keys)
         except ValueError as error:
             raise ConfigurationError(
                 "IDP_KEY_ENCRYPTION_KEYS must hold Fernet keys (32 bytes, base64url)"
             ) from error
+        self._newest = keys[0]
 
     def digest(self, purpose: str, value: str) -> str:
         """The stored form of a secret: HMAC-SHA-256, bound to its purpose."""
@@ -87,6 +89,19 @@ class Vault:
             return self._fernet.decrypt(sealed.encode()).decode()
         except InvalidToken as error:
             raise ConfigurationError("no configured key opens this sealed value") from error
+
+    def is_newest(self, sealed: str) -> bool:
+        """Whether the first of the configured keys encrypted it."""
+        try:
+            self._newest.decrypt(sealed.encode())
+        except InvalidToken:
+            return False
+        return True
+
+    def encrypt_again(self, sealed: str) -> str:
+        """The same text, encrypted with the first of the configured keys. Raises ConfigurationError
+        if no configured key opens it."""
+        return self.encrypt(self.decrypt(sealed))
 
 
 def _derive(root: str, purpose: bytes) -> bytes:

@@ -147,6 +147,7 @@ class AuditAction(StrEnum):
     TRAIL_RESTORED = "trail.restored"
     TRAIL_VERIFIED = "trail.verified"
     UNLOCK_REQUESTED = "unlock.requested"
+    VALUES_REENCRYPTED = "values.reencrypted"
 
 
 #: An error code that OAuth 2.0, OpenID Connect or SCIM defines, as a protocol library names it.

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
-from idp.cli.common import as_json, choice, show_json, show_list, unit_of_work
+from idp.cli import file_progress
+from idp.cli.common import (
+    as_json,
+    choice,
+    connect,
+    show_json,
+    show_list,
+    show_table,
+    unit_of_work,
+)
 from idp.cli.operator import as_operator
 from idp.policy.registered_values import SIGNING_ALGS
 
 
 @click.group()
 def key() -> None:
-    """Signing keys."""
+    """Signing keys, and the encryption of stored values."""
 
 
 @key.command("list")
@@ -57,3 +68,40 @@ def revoke(kid: str, as_json: bool) -> None:
     with unit_of_work() as work:
         signing_keys.revoke(work, kid)
     show_json({"kid": kid, "state": "revoked"}) if as_json else click.echo(f"{kid} is revoked")
+
+
+@key.command()
+@click.option("--dry-run", is_flag=True, help="Count the values, and change nothing.")
+@as_operator()
+@as_json
+def reencrypt(dry_run: bool, as_json: bool) -> None:
+    """Encrypt stored values again with the first of IDP_KEY_ENCRYPTION_KEYS.
+
+    Afterwards nothing in the database needs the other keys of the list. Run it when every host has
+    the new key at the front. An interrupted run can be repeated. Values that no key of the list
+    opens stay as they are, and the exit code is 1."""
+    from idp.maintenance import reencryption
+
+    runtime = connect().runtime
+    with unit_of_work(runtime) as work:
+        total = reencryption.number_of_rows(work)
+    with file_progress.shown(total, "Encrypting", "rows") as show:
+        found = reencryption.encrypt(
+            lambda: unit_of_work(runtime),
+            lambda rows: show(file_progress.Progress(rows, rows)),
+            dry_run=dry_run,
+        )
+    if as_json:
+        show_json({"dry_run": dry_run, "tables": [asdict(one) for one in found]})
+    else:
+        columns = ("table", "values", "former", "unreadable")
+        rows = ([getattr(one, column) for column in columns] for one in found)
+        show_table(("table", "values", "of a former key", "unreadable"), rows, empty="")
+        former = sum(one.former for one in found)
+        click.echo(
+            f"Dry run: {former} values would be encrypted again."
+            if dry_run
+            else f"{former} values are encrypted again."
+        )
+    if any(one.unreadable for one in found):
+        raise SystemExit(1)

@@ -8,6 +8,7 @@ __all__ = [
     "clock",
     "measured_state",
     "purge",
+    "reencryption",
     "reminders",
     "restoration",
 ]

@@ -223,6 +223,45 @@ def test_the_secret_key_of_several_hosts(desk: Desk, world: World) -> None:
     assert _error(uses, rp, first["refresh_token"]) is None
 
 
+def test_the_encryption_key_of_several_hosts(desk: Desk, world: World) -> None:
+    """While one host accepts the new key and the other one encrypts with it, and without the former
+    key, each reads what was encrypted (``tests/faults/test_secrets.py``: with processes, under
+    load)."""
+    make, accept, use, again, remove = RUNBOOKS["Change the encryption key of several hosts"]
+    rp = world.relying_party(auth_method="client_secret_jwt")
+    secret, _ = set_up_app(world, world.account("berta"))
+    for name in ("anna", "carla", "dora"):
+        world.account(name)
+    desk.type(make)
+    desk.type(accept)
+    accepts = desk.restarted()
+    desk.type(use)
+    uses = desk.restarted()
+    (was,), (new, _) = world.settings.key_encryption_keys, uses.settings.key_encryption_keys
+    assert accepts.settings.key_encryption_keys == (was, new)
+    assert uses.settings.key_encryption_keys == (new, was)
+    for here, there, name in ((uses, accepts, "carla"), (accepts, uses, "dora")):
+        added, _ = set_up_app(here, name)
+        _signs_in_by_app(there, name, added)
+    encrypted, none = desk.type(again)
+    assert re.search(r"(?m)^[1-9]\d* values are encrypted again\.$", encrypted)
+    assert "Dry run: 0 values would be encrypted again." in none
+    desk.type(remove)
+    later = desk.restarted()
+    assert later.settings.key_encryption_keys == (new,)
+    _signs_in_by_app(later, "berta", secret)
+    tokens = later.signed_in_tokens(rp, "anna")
+    assert userinfo(later, tokens["access_token"]).status_code == 200
+    assert later.mails()
+
+
+def _signs_in_by_app(world: World, username: str, secret: str) -> None:
+    world.clock.advance(days=100)
+    browser, page = half_signed_in(world, username)
+    page = browser.submit(page, "/signin/factor", code=code(world, secret))
+    assert page.request.path == "/"
+
+
 def test_a_disclosed_secret_of_an_application(desk: Desk, world: World) -> None:
     """The former secret is refused, what was issued has ended, and the new one works."""
     rp = world.relying_party()

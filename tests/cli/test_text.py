@@ -109,6 +109,8 @@ SAID = [
     ("key list", r"(?m)^\S{43} +RS256 +active"),
     ("key rotate --alg RS256 --force", r"^RS256 tokens are now signed with \S{43}\n$"),
     ("key revoke KID", r"^\S{43} is revoked\n$"),
+    ("key reencrypt --dry-run", r"(?m)^signing_key +\d+ +0 +0$"),
+    ("key reencrypt", r"(?m)^0 values are encrypted again\.$"),
     ("settings", r"(?m)^IDP_BCRYPT_COST +4 +environment +\d+ +"),
     ("db upgrade", r"^The database is up to date\.\n$"),
     ("audit verify", r"^Integrity check passed: \d+ records, 0 not sealed yet\.\n$"),

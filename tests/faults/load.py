@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPResponse
 from itertools import count
+from string import ascii_lowercase
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from tests.faults.history import Call, History
@@ -295,7 +296,9 @@ class Client:
     def create(self) -> bool:
         """Push a new person, until it is there (I6)."""
         number = next(NUMBERS)
-        body = json.dumps(user(number))
+        # A name gives few user names, and a long load creates many people.
+        family = "".join(ascii_lowercase[number // 26**place % 26] for place in range(3))
+        body = json.dumps(user(number, name={"givenName": "Jim", "familyName": family}))
         return self._until_answered(
             "create", {"external_id": f"reg-{number}"},
             lambda: self.send("POST", "/scim/v2/Users", body, self._push_headers()),

@@ -157,6 +157,7 @@ EVENTS = complete(
         AuditAction.TRAIL_RESTORED: _("Backup restored"),
         AuditAction.TRAIL_VERIFIED: _("Audit log integrity checked"),
         AuditAction.UNLOCK_REQUESTED: _("Unlock requested"),
+        AuditAction.VALUES_REENCRYPTED: _("Stored values encrypted with the new key"),
     },
     without=OF_ACTION,
 )
