@@ -3,11 +3,12 @@ so that a page looks up only the texts that have variables."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import MutableMapping
-from functools import cached_property
 from typing import Any, Protocol
 
 from flask import Flask, templating
+from flask.sansio.app import App
 from flask_babel import get_locale, get_translations
 from jinja2 import Template, nodes, pass_context
 from jinja2.runtime import Context
@@ -49,18 +50,26 @@ class Environment(templating.Environment):
     #: The language that templates are compiled for; None in the one of the application.
     language: str | None = None
     _texts: _Texts | None = None
+    #: The names of templates that are compiled.
+    _compiled: set[str]
 
-    @cached_property
-    def _languages(self) -> dict[str, Environment]:
-        return {}
+    def __init__(self, app: App, **options: Any) -> None:
+        super().__init__(app, **options)
+        self._languages: dict[str, Environment] = {}
+        self._lock = threading.RLock()
 
     def _of_request(self) -> Environment:
         language = _language()
-        found = self._languages.get(language)
-        if found is None:
-            found = self.overlay()
-            found.language, found._texts = language, _Texts(get_translations())
-            self._languages[language] = found
+        if language not in self._languages:
+            with self._lock:
+                if language not in self._languages:
+                    self._languages[language] = self._in(language)
+        return self._languages[language]
+
+    def _in(self, language: str) -> Environment:
+        found = self.overlay()
+        found.language, found._texts = language, _Texts(get_translations())
+        found._compiled = set()
         return found
 
     def get_template(
@@ -68,7 +77,14 @@ class Environment(templating.Environment):
     ) -> Template:
         if self._texts is None:
             return self._of_request().get_template(name, parent, globals)
-        return super().get_template(name, parent, globals)
+        if isinstance(name, Template) or name in self._compiled:
+            return super().get_template(name, parent, globals)
+        # Requests that meet at a new template wait for the one that compiles it: it takes half of a
+        # second, and much memory.
+        with self._lock:
+            found = super().get_template(name, parent, globals)
+        self._compiled.add(name)
+        return found
 
     def from_string(
         self,

@@ -17,7 +17,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.orm import scoped_session
 from werkzeug.routing import MapAdapter
 
-from hosted_pages import languages, template_texts
+from hosted_pages import languages, template_texts, url_rules
 from hosted_pages.frame import form_config, form_keys
 from idp import current, foundation, models
 from idp.credentials.hashing import HashingLimiter, PasswordHasher
@@ -48,7 +48,7 @@ from idp.web import (
     security,
 )
 from idp.web.kept_documents import KeptDocuments
-from registration_bridge import endpoint as bridge
+from registration_bridge import mount as bridge
 from service_base import logs, tracing
 from service_base.core_session import CoreSession
 
@@ -58,7 +58,7 @@ class RequestSession(CoreSession, FlaskSession):
 
 
 #: The database of requests: their sessions end with them.
-db = SQLAlchemy(metadata=models.tables(), session_options={"class_": RequestSession})
+db = SQLAlchemy(metadata=models.load(), session_options={"class_": RequestSession})
 #: Called by programs and other sites, authenticated in their own way: no form token.
 WITHOUT_CSRF = (
     "token", "introspect", "revoke", "userinfo", "par", "device_authorization",
@@ -72,6 +72,7 @@ class Gateway(Flask):
 
     request_class = current.GatewayRequest
     jinja_environment = template_texts.Environment
+    url_rule_class = url_rules.Rule
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

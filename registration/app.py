@@ -12,7 +12,7 @@ from flask_babel import Babel, lazy_gettext
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.routing import MapAdapter
 
-from hosted_pages import frame, languages, response_headers, template_texts
+from hosted_pages import frame, languages, response_headers, template_texts, url_rules
 from hosted_pages.brand import Brand
 from registration import api, current, pages, problems
 from registration.pages import error_pages, sign_in_pages
@@ -33,6 +33,7 @@ class Registration(Flask):
     """Flask with one unit of work around every view: returning commits, raising rolls back."""
 
     jinja_environment = template_texts.Environment
+    url_rule_class = url_rules.Rule
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """An adapter that always uses our own host, so that a forged Host header changes no URL."""

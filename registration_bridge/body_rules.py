@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from registration_bridge.mapping_profile import Profile
 
 MAX_BODY = 262_144
-MAX_BULK_BODY = 4_194_304
 MAX_OPERATIONS = 100
 CORE = "urn:ietf:params:scim:schemas:core:2.0:User"
 PARTICIPANT = "urn:ieso:params:scim:schemas:core:2.0:Participant"

@@ -8,7 +8,7 @@ from typing import Any
 
 from scim2_models import SCIMException
 
-from registration_bridge.body_rules import MAX_BULK_BODY, PLACES, id_of, place_of
+from registration_bridge.body_rules import PLACES, id_of, place_of
 from registration_bridge.mapping_profile import Profile
 from registration_bridge.normalise import (
     normalise_patch,
@@ -16,6 +16,7 @@ from registration_bridge.normalise import (
     operations_of,
     parse,
 )
+from registration_bridge.request_context import MAX_BULK_BODY
 
 
 @dataclass

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace as with_changes
 from typing import Any, cast
 
-from flask import Blueprint, Flask, Response, after_this_request, current_app, g, jsonify, request
+from flask import Flask, Response, after_this_request, current_app, g, jsonify, request
 from flask_limiter import RateLimitExceeded
 from scim2_flask import ScimServer
-from scim2_flask.extension import flask_rule
 from scim2_models import (
     ForbiddenException,
     InvalidValueException,
     NotFoundException,
     SCIMException,
+    ScimProvider,
     UnauthorizedException,
 )
 from scim2_server.requests import ScimRequest
@@ -40,7 +40,7 @@ from registration_bridge.handler import Handler
 from registration_bridge.mapping_profile import Profile
 from registration_bridge.message_urns import EFFECTS
 from registration_bridge.push_transaction import commit, record_refusal, with_retries
-from registration_bridge.request_context import PREFIX, base_url
+from registration_bridge.request_context import MAX_BULK_BODY, PREFIX, base_url
 from registration_bridge.service import Service
 from registration_bridge.storage import BridgeStorage
 from registration_bridge.user_schema import provider
@@ -58,21 +58,19 @@ RETRY_AFTER = 300
 class Bridge(ScimServer):
     """The extension of scim2-flask, with the authentication and transactions of the gateway."""
 
-    def create_blueprint(self) -> Blueprint:
-        self.handler = Handler(self.service, self.storage)
-        blueprint = super().create_blueprint()
-        for route in ROUTES:
-            # A path with a slash at the end is the same resource.
-            if (rule := flask_rule(route)) != "/":
-                blueprint.add_url_rule(
-                    f"{rule}/",
-                    f"{route.name}_slash",
-                    self._make_view(route),
-                    methods=[route.method],
-                    strict_slashes=False,
-                )
-        blueprint.add_url_rule("/openapi.json", "openapi", self.openapi)
-        return blueprint
+    def __init__(self, app: Flask, described: ScimProvider) -> None:
+        service = Service(described, secret=app.secret_key)
+        super().__init__(BridgeStorage(described), described, service=service, url_prefix=PREFIX)
+        self.service = service
+        self.handler = Handler(service, self.storage)
+        #: By the names of the routes, which ``registration_bridge.mount`` knows.
+        self.views: dict[str, Callable[..., Response]] = {
+            route.name: self._make_view(route) for route in ROUTES
+        }
+        self.views |= {"fallback": self._fallback_view, "openapi": self.openapi}
+        self.error_handlers: dict[type[Exception], Callable[[Any], Response]] = {
+            SCIMException: self._handle_scim_exception
+        }
 
     def openapi(self) -> Response:
         """The description of the service. It is public, like its documentation."""
@@ -97,7 +95,7 @@ class Bridge(ScimServer):
     def read_body(self, scim_request: ScimRequest) -> bytes:  # noqa: ARG002 - by name
         place, profile = body_rules.place_of(path()), Profile.of(g.scim_scope.client)
         if path() == "/Bulk" and request.method == "POST":
-            request.max_content_length = body_rules.MAX_BULK_BODY
+            request.max_content_length = MAX_BULK_BODY
             g.scim_bulk = read_bulk(request.get_data(), profile)
             return cast(bytes, g.scim_bulk.body)
         body: bytes = request.get_data()
@@ -140,8 +138,9 @@ class Bridge(ScimServer):
 
         return view
 
-    def _handle_http_exception(self, exception: HTTPException) -> Response:
-        answer = super()._handle_http_exception(exception)
+    def answer_http_error(self, exception: HTTPException) -> Response:
+        """The error in the form of SCIM."""
+        answer = self._handle_http_exception(exception)
         if isinstance(exception, RateLimitExceeded):
             answer.headers["Retry-After"] = str(counter.retry_after_seconds())
         return answer
@@ -268,18 +267,6 @@ def _add_headers(headers: dict[str, str]) -> None:
         return answer
 
 
-def install(app: Flask) -> Bridge:
-    """Mount the bridge. Its responses have no cookies, and its requests no CSRF token. Registers
-    the path that accepts a larger body with the server."""
-    described = provider()
-    bridge = Bridge(
-        BridgeStorage(described),
-        described,
-        service=Service(described, secret=app.secret_key),
-        url_prefix=PREFIX,
-    )
-    bridge.init_app(app)
-    app.config["LARGER_BODIES"] = dict.fromkeys(
-        (f"{PREFIX}/Bulk", f"{PREFIX}/Bulk/"), body_rules.MAX_BULK_BODY
-    )
-    return bridge
+def create(app: Flask) -> Bridge:
+    """The bridge of an application."""
+    return Bridge(app, provider())

@@ -8,6 +8,8 @@ from idp import current
 from idp.directory.provisioning_scope import ProvisioningScope
 
 PREFIX = "/scim/v2"
+#: Bytes of a request with several operations.
+MAX_BULK_BODY = 4_194_304
 
 
 def scope() -> ProvisioningScope:

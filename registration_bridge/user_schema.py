@@ -31,7 +31,7 @@ from scim2_models import (
     Uniqueness,
 )
 
-from registration_bridge.body_rules import MAX_BULK_BODY
+from registration_bridge.request_context import MAX_BULK_BODY
 
 REGISTRATION = URN("urn:ieso:params:scim:schemas:extension:registration:2.0:User")
 ROLE = URN("urn:ieso:params:scim:schemas:extension:role:2.0:Group")

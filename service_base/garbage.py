@@ -21,8 +21,14 @@ def search_rarely() -> None:
     atexit.register(gc.freeze)
 
 
+def search_nothing() -> None:
+    """For a server until it has loaded: what it makes by then stays."""
+    gc.disable()
+
+
 def search_new_objects() -> None:
     """For processes that stay: searches as usual, but never of what is loaded by now. The little of
     it that nothing reaches is kept too: to find it takes longer than to load a page."""
     gc.freeze()
     gc.set_threshold(*OF_SERVERS)
+    gc.enable()

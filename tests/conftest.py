@@ -30,6 +30,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import Pool
 
+from idp import models
 from idp.app import create_app, db
 from idp.db import Base
 from idp.grants import signing_keys
@@ -177,7 +178,7 @@ def base_settings(database_url: str, redis_url: str) -> Settings:
 
 def make_tables() -> None:
     """All tables as the models say, marked as made by the last migration."""
-    Base.metadata.create_all(db.engine)
+    models.tables().create_all(db.engine)
     with db.engine.begin() as connection:
         _stamp(connection)
 

@@ -50,6 +50,10 @@ def serve(
 
     A process that stops unexpectedly is restarted. If it stops again within seconds, the command
     exits with code 1."""
+    from service_base import allocator, garbage
+
+    garbage.search_nothing()
+    allocator.use_one_arena()
     from idp import serving
 
     base = connect()
@@ -80,10 +84,11 @@ def worker(once: bool, interval: float, health_host: str, health_port: int) -> N
     events have separate threads."""
     from idp.cli.worker_parts import THREADS, work_round
     from idp.foundation import log_accepted_risks
-    from service_base import garbage, metrics, tracing
+    from service_base import allocator, garbage, metrics, tracing
     from service_base.monitoring_port import answering
     from service_base.worker_threads import WorkerThreads
 
+    allocator.use_one_arena()
     if health_port:
         metrics.enable("gateway")
     base = connect()

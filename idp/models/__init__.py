@@ -1,6 +1,6 @@
 """All models, each loaded when it is first asked for: a command needs few of them.
 
-``tables()`` loads them all, for what needs every table: migrations and the servers.
+``load()`` loads them all, for the servers, and ``tables()`` for what makes or compares tables.
 """
 
 from __future__ import annotations
@@ -110,9 +110,14 @@ def __getattr__(name: str) -> Any:
     return found
 
 
-def tables() -> MetaData:
-    """The tables of all models."""
+def load() -> MetaData:
+    """The tables of all models, for statements."""
     for module in _NAMES:
         import_module(module)
-    complete_indexes(Base.metadata)
+    return Base.metadata
+
+
+def tables() -> MetaData:
+    """The tables of all models with all that makes them; both dialects are loaded for it."""
+    complete_indexes(load())
     return Base.metadata

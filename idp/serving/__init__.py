@@ -21,6 +21,7 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
+from sqlalchemy.orm import configure_mappers
 
 from idp.app import create_app, read_keys, start_tracing
 from idp.credentials.hashing import HashingLimiter
@@ -130,8 +131,10 @@ class Loader:
         """Load the application for the processes that are forked from this one."""
         if multiprocessing.get_start_method() == "fork":
             self.loaded = load(self.options)
-            # What is not searched is not copied for each process either.
-            garbage.search_new_objects()
+            # Otherwise the first query of each process would.
+            configure_mappers()
+        # What is not searched is not copied for each process either.
+        garbage.search_new_objects()
 
     def __call__(self) -> AsgiAdapter:
         # With 5 ms, a thread that comes back from the database waits longer for the interpreter

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import create_engine, text
 
+from idp import models
 from idp.audit.trail import EventFilter
-from idp.db import Base
 from idp.list_pages import keys_query
 from idp.models import Event
 
@@ -24,7 +24,7 @@ from idp.models import Event
 def test_a_page_of_the_trail_reads_an_index(wanted: EventFilter, index: str) -> None:
     """TM-12: whoever looks for a client, an actor, a name or an account waits for no other rows."""
     engine = create_engine("sqlite://")
-    Base.metadata.create_all(engine)
+    models.tables().create_all(engine)
     with engine.connect() as connection:
         query = keys_query(Event.id, (), *wanted.conditions(), is_descending=True).limit(51)
         statement = query.compile(engine, compile_kwargs={"literal_binds": True})

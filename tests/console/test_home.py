@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import create_engine, text
 
+from idp import models
 from idp.audit import events, sign_in_activity
 from idp.audit.actions import AuditAction
-from idp.db import Base
 from idp.directory import mass_change_breaker
 from idp.maintenance import alarms
 from idp.models import AccountState, MessageState, OutboxMessage
@@ -98,7 +98,7 @@ def test_sign_ins_and_refusals_of_the_last_day_by_the_hour(world: World) -> None
 def test_the_chart_reads_the_events_of_the_day_from_an_index(world: World) -> None:
     """Whatever the length of the trail."""
     engine = create_engine("sqlite://")
-    Base.metadata.create_all(engine)
+    models.tables().create_all(engine)
     with world.work() as work:
         statement = sign_in_activity.query(work.now, sign_in_activity.hours_until(work.now))
         made = statement.compile(engine, compile_kwargs={"literal_binds": True})

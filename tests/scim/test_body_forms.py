@@ -22,7 +22,6 @@ from registration_bridge.body_rules import (
     ENTERPRISE,
     GROUP,
     GROUP_ALIAS,
-    MAX_BULK_BODY,
     MAX_OPERATIONS,
     PARTICIPANT,
     PLACES,
@@ -35,6 +34,7 @@ from registration_bridge.bulk_body import read_bulk
 from registration_bridge.clean_values import MAX_TEXT, clean, clean_request_number
 from registration_bridge.mapping_profile import ROLE, Profile
 from registration_bridge.mapping_profile import USER as EXTENSION
+from registration_bridge.request_context import MAX_BULK_BODY
 from registration_bridge.time_zones import iana_zone
 
 USERS, GROUPS = PLACES["Users"], PLACES["Groups"]

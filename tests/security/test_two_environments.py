@@ -12,9 +12,8 @@ from cryptography.fernet import Fernet
 from limits import parse_many
 from structlog.testing import capture_logs
 
-from idp import settings_checks
+from idp import models, settings_checks
 from idp.app import create_app, db
-from idp.db import Base
 from idp.directory import accounts, activation
 from idp.errors import ConfigurationError
 from idp.foundation import log_accepted_risks
@@ -215,7 +214,7 @@ def production(world: World, tmp_path: Path) -> Iterator[World]:
     )
     app = create_app(settings, Ports(world.clock, SystemTokens(), world.mailer))
     with app.app_context():
-        Base.metadata.create_all(db.engine)
+        models.tables().create_all(db.engine)
         with committing(app.extensions["runtime"].work()) as work:
             signing_keys.ensure(work)
     yield World(app, settings, world.clock, world.mailer)
