@@ -30,17 +30,18 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, Se
 from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
-from idp.bound_sessions import copied_sessions, registration
+from idp.bound_sessions import copied_sessions, refresh, registration
 from idp.credentials.hashing import PasswordHasher
 from idp.machines.machine_authentication import MachineAuthenticator
 from idp.models import BrowserSession, Client, DeviceBinding, Interaction
 from idp.policy.addresses import ClientAddress, client_address, is_trusted_proxy
 from idp.policy.device_binding import Standing
 from idp.session import browser_accounts, browser_state, device_bindings, interactions, sessions
+from idp.session.device_bindings import FRESH_SECONDS
 from idp.signin import first_factor
 from idp.signin.completion import SignedIn
 from idp.signin.first_factor import Attempt
-from idp.transaction import Origin, Runtime, UnitOfWork
+from idp.transaction import CLOCK_SECONDS, Origin, Runtime, UnitOfWork
 from service_base import logs, request_ids
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ MAX_AGENT = 400
 RECOGNITION_SECONDS = 365 * 86400
 #: Where browsers register the key of a session (``idp.web.bound_session_endpoints``).
 BIND_PATH = "/session/bind"
+#: Where the password is sent to, in a sign-in (``ask_for_proof``).
+SIGN_IN = "login.signin"
 
 
 class GatewayRequest(Request):
@@ -151,13 +154,45 @@ def origin() -> Origin:
 
 
 def _device_key() -> str | None:
-    """The key that this browser has proved lately, by its bound cookie."""
+    """The key that this browser has proved lately, by its bound cookie; just now, if it was asked
+    for a proof."""
+    is_asked = _is_asked_for_proof()
+    return _key_proved_within(
+        FRESH_SECONDS if is_asked else runtime().settings.bound_cookie_seconds
+    )
+
+
+def _key_proved_within(seconds: int) -> str | None:
     cookie = request.cookies.get(runtime().settings.cookie_name("bound"))
     if not cookie:
         return None
     known = runtime()
-    now, seconds = known.ports.clock.now(), known.settings.bound_cookie_seconds
-    return device_bindings.key_named_by(known.vault, cookie, now, seconds)
+    return device_bindings.key_named_by(known.vault, cookie, known.ports.clock.now(), seconds)
+
+
+def _is_asked_for_proof() -> bool:
+    """Whether ``ask_for_proof`` has just returned this sign-in to the browser: its address says
+    when. Whoever claims it only loses trust."""
+    asked = request.args.get("asked", "") if request.endpoint == SIGN_IN else ""
+    if request.method != "POST" or not (asked.isascii() and asked.isdigit() and len(asked) < 12):
+        return False
+    age = runtime().ports.clock.now().timestamp() - int(asked)
+    return abs(age) <= FRESH_SECONDS + CLOCK_SECONDS
+
+
+def ask_for_proof() -> BaseResponse | None:
+    """Return this sign-in to a browser whose proof is too old: it proves its key and sends the form
+    again. It is asked once. None if there is nothing to prove.
+
+    The bound cookie ends, and browsers get a new one before they follow the redirect ("Server
+    considerations" of the draft). One that cannot comes without it, and so does a thief."""
+    key = work().origin.device_key
+    if key is None or _is_asked_for_proof() or _key_proved_within(FRESH_SECONDS) is not None:
+        return None
+    drop_bound_cookie()
+    again = redirect(url_for(SIGN_IN, asked=int(work().now.timestamp())), code=307)
+    again.headers["Secure-Session-Challenge"] = refresh.challenge(work(), key)
+    return again
 
 
 def sender_ip() -> str | None:

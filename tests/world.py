@@ -393,8 +393,13 @@ class Browser:
         return self._follow(self.client.get(path + query, base_url=self.base))
 
     def post(self, path: str, data: dict[str, str]) -> TestResponse:
-        """POST, then follow as ``get`` does."""
-        return self._follow(self.client.post(path, data=data, base_url=self.base))
+        """POST, again if a redirect says so (RFC 9110 section 15.4.8), then follow as ``get``
+        does."""
+        response = self.client.post(path, data=data, base_url=self.base)
+        if response.status_code == 307:
+            again = response.headers["Location"]
+            response = self.client.post(again, data=data, base_url=self.base)
+        return self._follow(response)
 
     @property
     def base(self) -> str:

@@ -25,7 +25,7 @@ class Proved:
 
 @dataclass(frozen=True)
 class Challenged:
-    """The browser has to sign this challenge."""
+    """The browser has to sign a challenge: the value of ``Secure-Session-Challenge``."""
 
     challenge: str
 
@@ -38,6 +38,12 @@ class Refused:
     """The proof is not one of the key."""
 
 
+def challenge(work: UnitOfWork, public_id: str) -> str:
+    """The value of ``Secure-Session-Challenge`` with a new challenge for this key."""
+    made = binding_proofs.challenge(work, Purpose.REFRESH, public_id)
+    return f'"{made}";id="{public_id}"'
+
+
 def refresh(
     work: UnitOfWork, public_id: str, proof: str, session: BrowserSession | None
 ) -> Proved | Challenged | Ended | Refused:
@@ -48,12 +54,12 @@ def refresh(
     if binding is None or binding.ended_at is not None:
         return Ended()
     if not proof:
-        return Challenged(binding_proofs.challenge(work, Purpose.REFRESH, public_id))
+        return Challenged(challenge(work, public_id))
     try:
         binding_proofs.verify(work, binding, proof)
     except BadChallenge as error:
         log.info("challenge_refused", key=public_id, check=str(error.fault))
-        return Challenged(binding_proofs.challenge(work, Purpose.REFRESH, public_id))
+        return Challenged(challenge(work, public_id))
     except BadProof as error:
         log.warning("proof_refused", key=public_id, check=str(error.check), ip=work.origin.ip)
         if error.check is ProofCheck.SIGNATURE and session is not None:

@@ -56,9 +56,9 @@ WORK, WEEK = timedelta(hours=8), timedelta(days=7)
 #: Hours until the copy is used: log-normal, at most a month. A fifth of the thieves come within
 #: half an hour, as after phishing (Bursztein et al., IMC 2014), half within seven hours.
 DELAY_MEDIAN, DELAY_SIGMA, DELAY_MOST = 7.0, 3.14, 720.0
-#: For how many hours a copy of all cookies proves the key of the browser after the last request
-#: (docs/decisions/0074). A person at work sends one in an hour.
-PROOF = 11 / 60
+#: For how many hours a copy of all cookies passes for a proof of the key at a sign-in, after the
+#: last request: seventy seconds (docs/decisions/0089). A person at work sends one in an hour.
+PROOF = 70 / 3600
 
 
 @dataclass

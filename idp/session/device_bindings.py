@@ -23,6 +23,9 @@ from idp.transaction import CLOCK_SECONDS, UnitOfWork
 from idp.vault import Vault
 
 MAX_COOKIE = 200
+#: How old a proof may be at a sign-in with a password, which it can save a second factor. A browser
+#: with an older one proves its key again (docs/decisions/0089).
+FRESH_SECONDS = 10
 _PURPOSE = "bound-cookie"
 
 

@@ -59,7 +59,7 @@ def refresh_cookie() -> Response:
         return _bound(found.binding)
     if isinstance(found, refresh.Challenged):
         answer = Response(status=403)
-        answer.headers["Secure-Session-Challenge"] = f'"{found.challenge}";id="{public_id}"'
+        answer.headers["Secure-Session-Challenge"] = found.challenge
         return answer
     current.drop_bound_cookie()
     if isinstance(found, refresh.Refused):

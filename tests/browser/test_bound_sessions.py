@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography import x509
@@ -73,9 +74,9 @@ def site(settings: Settings, certificate: Certificate, tmp_path: Path) -> Iterat
 
 
 def stored(site: Site) -> tuple[bool, str | None, bool]:
-    """Whether the session is bound, why it ended, and whether its key was proved just now."""
+    """Whether the latest session is bound, why it ended, and if its key was proved just now."""
     with site.world.work() as work:
-        (row,) = work.db.scalars(select(BrowserSession))
+        row = work.db.scalars(select(BrowserSession).order_by(BrowserSession.id)).all()[-1]
         key = row.binding
         return key is not None, row.end_reason, key is not None and key.proved_at == work.now
 
@@ -91,10 +92,7 @@ def test_chromium_binds_its_session_and_a_copy_of_its_cookies_opens_nothing(
     page = context.new_page()
     page.goto(f"{site.app.url}/app")
     page.click("a")
-    page.fill("[name=username]", username)
-    page.fill("[name=password]", PASSWORD)
-    page.click("button[type=submit]:has-text('Sign in')")
-    page.wait_for_url("**/landed/callback?*")
+    sign_in(page, username)
     until_bound(page, site)
 
     world.clock.advance(minutes=11)
@@ -115,6 +113,52 @@ def test_chromium_binds_its_session_and_a_copy_of_its_cookies_opens_nothing(
     assert stored(site)[1] == EndReason.COOKIE_COPIED
     page.goto(f"{site.origin}/settings")
     assert "/signin" in page.url
+
+
+def test_chromium_proves_its_key_in_a_sign_in_and_a_copy_of_its_cookies_does_not(
+    browser_with_keys: Browser, site: Site
+) -> None:
+    """MF-03: without a script too. The form that was sent is sent again, with what was entered."""
+    world = site.world
+    rp, username = site.register(), world.account()
+    context = browser_with_keys.new_context(locale="en-CA", java_script_enabled=False)
+    page = context.new_page()
+    page.goto(site.address(rp))
+    sign_in(page, username)
+    until_bound(page, site)
+    page.goto(f"{site.origin}/signout")
+    page.click("button[type=submit]:has-text('Sign out')")
+
+    world.clock.advance(minutes=5)
+    answers: list[tuple[str, int]] = []
+    page.on("response", lambda sent: answers.append((urlsplit(sent.url).path, sent.status)))
+    page.goto(site.address(rp))
+    sign_in(page, username)
+    assert [status for path, status in answers if path == "/signin"] == [200, 307, 303]
+    assert stored(site) == (True, None, True)
+    assert not device_hits(site)
+
+    world.clock.advance(minutes=5)
+    elsewhere = browser_with_keys.new_context()
+    elsewhere.add_cookies(context.cookies())  # type: ignore[arg-type]
+    elsewhere.clear_cookies(name=world.settings.cookie_name("session"))
+    thief = elsewhere.new_page()
+    thief.goto(site.address(rp))
+    sign_in(thief, username)
+    assert device_hits(site) == {"stolen_device"}
+
+
+def sign_in(page: Page, username: str) -> None:
+    page.fill("[name=username]", username)
+    page.fill("[name=password]", PASSWORD)
+    page.click("button[type=submit]:has-text('Sign in')")
+    page.wait_for_url("**/landed/callback?*")
+
+
+def device_hits(site: Site) -> set[str]:
+    """What the latest sign-in was held against of its browser."""
+    hits = site.world.events("signin.assessed")[-1].data["hits"]
+    return set(hits) & {"new_device", "stolen_device"}
 
 
 def until_bound(page: Page, site: Site) -> None:

@@ -22,7 +22,9 @@ from idp.risk_lab import compared_models, evaluation, plot, simulation
 from idp.risk_lab.evaluation import Scored
 from idp.risk_lab.score_store import ScoreStore
 from idp.risk_lab.sign_in_log import BadRow, Row, parse_row
-from idp.risk_lab.simulation import DELAY_MOST, simulate
+from idp.risk_lab.simulation import DELAY_MOST, PROOF, simulate
+from idp.session.device_bindings import FRESH_SECONDS
+from idp.transaction import CLOCK_SECONDS
 
 HEADER = ",".join(simulation.COLUMNS)
 
@@ -282,7 +284,8 @@ def own_rows(rows: list[dict[str, str]]) -> list[dict[str, str]]:
 
 def test_the_share_of_bound_browsers_changes_nothing_else() -> None:
     """People sign in as before; the share is about that of the browsers. Thieves have no proof,
-    unless they are faster than the bound cookie."""
+    unless they sign in within seconds of one."""
+    assert timedelta(hours=PROOF) == timedelta(seconds=FRESH_SECONDS + CLOCK_SECONDS)
 
     def rows(bound: float) -> list[dict[str, str]]:
         start = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -304,7 +307,7 @@ def test_the_share_of_bound_browsers_changes_nothing_else() -> None:
             one["cookie_copied_at"]
         )
         assert timedelta() <= delay <= timedelta(hours=DELAY_MOST)
-        assert one["device_key"] != "true" or delay < timedelta(minutes=11)
+        assert one["device_key"] != "true" or delay < timedelta(hours=PROOF)
 
 
 def test_near_thieves_have_network_and_browser_of_the_last_sign_in() -> None:

@@ -34,7 +34,9 @@ def register(pages: Blueprint) -> None:
 
 
 def signin() -> BaseResponse:
-    """Show the page, or check the user name and password."""
+    """Show the page, or check the user name and password, after a proof of the browser's key."""
+    if request.method == "POST" and (again := current.ask_for_proof()) is not None:
+        return again
     handle = request.values.get("flow", "")
     found = current.interaction()
     is_late = bool(handle) and found is None
