@@ -162,7 +162,7 @@ def test_a_browser_that_cannot_prove_its_key_is_asked_once_and_not_locked_out(
     assert browser.is_let_in()
 
 
-def test_n47_who_asks_for_a_proof_looks_at_no_name_and_no_password(holder: Holder) -> None:
+def test_n47_n49_a_proof_is_asked_for_before_the_form_is_looked_at(holder: Holder) -> None:
     """N47, N49: every name gets the same answer, and nothing counts as an attempt. Further attempts
     within a minute need no other proof, since browsers allow only some."""
     world, browser = holder.world, holder.browser
