@@ -1,9 +1,9 @@
 """Rows that a transaction writes together, and answers that it has read ahead.
 
-A first load creates many accounts by the services that a push uses. While rows are gathered, these
-services find their answers in what was read for all accounts of a batch, and their new rows are
-written by one statement for each table. What was not read ahead is never guessed: asking the
-database then raises ``NotReadAhead``, and the caller does this part alone.
+A first load creates many accounts by the services that a push uses, and a push one. While rows are
+gathered, these services find their answers in what was read for all accounts of a batch, and their
+new rows are written by one statement for each table. What was not read ahead is never guessed:
+asking the database then raises ``NotReadAhead``, and the caller does this part alone.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from sqlalchemy import (
     Text,
     bindparam,
     column,
-    event,
     func,
     insert,
     select,
 )
-from sqlalchemy.orm import Session
 
 from idp.db import Base, table
+from service_base.core_session import CoreSession
 from service_base.database import reserve_keys
+from service_base.prepared import Prepared
 
 if TYPE_CHECKING:
     from idp.transaction import UnitOfWork
 
-#: Before any statement; those of ``service_base.prepared`` have the second event only.
-_STATEMENTS = ("before_execute", "before_cursor_execute")
+#: So many rows of a table are written by a statement that has a parameter for each value.
+FEW = 16
 Key = TypeVar("Key")
 Found = TypeVar("Found")
 
@@ -80,6 +80,11 @@ class Lookup(Generic[Key, Found]):
                 (key, found.get(key)) for key in keys
             )
 
+    def know_nothing(self, work: UnitOfWork, key: Key) -> None:
+        """Nothing belongs to the key, as something else was read that says so."""
+        if work.gathering is not None:
+            work.gathering.answers.setdefault(self, {})[key] = None
+
     def learn(self, work: UnitOfWork, key: Key, found: Found | None) -> None:
         """The answer from now on, due to rows that are gathered."""
         if work.gathering is not None:
@@ -93,7 +98,7 @@ class Gathering:
     """The rows of one transaction that are not written yet, as objects of models that do not belong
     to the session, or as values; and the answers that were read ahead."""
 
-    def __init__(self, db: Session) -> None:
+    def __init__(self, db: CoreSession) -> None:
         self._db = db
         self._rows: dict[Table, list[Any]] = {}
         self._keys: dict[Table, deque[int]] = {}
@@ -103,20 +108,16 @@ class Gathering:
         self._is_guarded = False
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
+    def guarding(self) -> Iterator[None]:
         """For the duration of the block, parts may not ask the database."""
-        connection = self._db.connection()
-        for moment in _STATEMENTS:
-            event.listen(connection, moment, self._refuse)
-        event.listen(self._db, "before_flush", self._refuse)
+        self._db.guard = self.check
         try:
             yield
         finally:
-            for moment in _STATEMENTS:
-                event.remove(connection, moment, self._refuse)
-            event.remove(self._db, "before_flush", self._refuse)
+            self._db.guard = None
 
-    def _refuse(self, *_arguments: Any) -> None:
+    def check(self) -> None:
+        """The database may be asked now. Raises NotReadAhead."""
         if self._is_guarded:
             raise NotReadAhead
 
@@ -161,7 +162,11 @@ class Gathering:
         """Have primary keys for so many new rows."""
         keys = self._keys.setdefault(table(model), deque())
         if (missing := count - len(keys)) > 0:
-            keys.extend(reserve_keys(self._db.connection(), table(model), missing))
+            keys.extend(reserve_keys(self._db.core_connection(), table(model), missing))
+
+    def have_key(self, model: type[Base], key: int) -> None:
+        """Have this primary key for a new row."""
+        self._keys.setdefault(table(model), deque()).append(key)
 
     def forget(self) -> None:
         """Forget what was read: other rows are written now, which get keys of their own."""
@@ -191,14 +196,16 @@ class Gathering:
     def write(self) -> None:
         """Write all rows, tables that others refer to first, and each in its order."""
         gathered, self._rows = self._rows, {}
-        connection = self._db.connection()
+        connection = self._db.core_connection()
         for written in sorted(gathered, key=_place):
             alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
             for row in gathered[written]:
                 values = row if isinstance(row, dict) else _values(written, row)
                 alike.setdefault(tuple(values), []).append(values)
             for names, rows in alike.items():
-                if connection.dialect.name == "postgresql":
+                if len(rows) <= FEW:
+                    _insert_few(written, names, len(rows)).run(connection, _numbered(rows))
+                elif connection.dialect.name == "postgresql":
                     connection.execute(_insert_arrays(written, names), _arrays(written, rows))
                 else:
                     connection.execute(_insert(written), rows)
@@ -222,6 +229,20 @@ def _defaults(of: Table) -> tuple[tuple[str, Any], ...]:
 def _insert(of: Table) -> Insert:
     # With RETURNING, many rows are written by one statement.
     return insert(of).returning(*of.primary_key.columns)
+
+
+@cache
+def _insert_few(of: Table, names: tuple[str, ...], count: int) -> Prepared:
+    columns = {name: of.columns[name] for name in names}
+    rows = [
+        {name: bindparam(f"{name}_{n}", type_=kept.type) for name, kept in columns.items()}
+        for n in range(count)
+    ]
+    return Prepared(insert(of).values(rows if count > 1 else rows[0]).inline())
+
+
+def _numbered(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {f"{name}_{n}": value for n, row in enumerate(rows) for name, value in row.items()}
 
 
 @cache

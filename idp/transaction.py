@@ -103,7 +103,7 @@ class UnitOfWork:
     #: Whether it can be run again from its start, so that it may use what is kept before it reads
     #: the revision.
     may_presume: bool = False
-    #: The new rows of a load, and what it has read ahead; None except in a load.
+    #: New rows that are written together, and what was read ahead for them; None otherwise.
     gathering: Gathering | None = field(init=False, default=None)
     now: datetime = field(init=False)
     _connection: Connection | None = field(init=False, default=None)
@@ -120,6 +120,8 @@ class UnitOfWork:
     @property
     def connection(self) -> Connection:
         """The connection of the open transaction."""
+        if self.gathering is not None:
+            self.gathering.check()
         if self._connection is None or self._connection.closed:
             self._connection = self.db.core_connection()
         return self._connection
@@ -186,7 +188,7 @@ class UnitOfWork:
         self.db.flush()
         found = self.gathering = Gathering(self.db)
         try:
-            with found.listening():
+            with found.guarding():
                 yield found
                 found.write()
         except BaseException:

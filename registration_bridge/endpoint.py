@@ -19,6 +19,7 @@ from scim2_models import (
     UnauthorizedException,
 )
 from scim2_server.requests import ScimRequest
+from scim2_server.responses import ScimResponse
 from scim2_server.routing import ROUTES, Operation
 from werkzeug.exceptions import HTTPException
 
@@ -41,6 +42,7 @@ from registration_bridge.mapping_profile import Profile
 from registration_bridge.message_urns import EFFECTS
 from registration_bridge.push_transaction import commit, record_refusal, with_retries
 from registration_bridge.request_context import MAX_BULK_BODY, PREFIX, base_url
+from registration_bridge.resource_document import written
 from registration_bridge.service import Service
 from registration_bridge.storage import BridgeStorage
 from registration_bridge.user_schema import provider
@@ -84,12 +86,18 @@ class Bridge(ScimServer):
         if is_dry_run():
             g.scim_effects = Effects(current.work())
         g.scim_reason = reason()
-        check_filter(request.args.get("filter", ""))
-        found = super().read_request()
+        query = _without_empty(request.args.to_dict())
+        check_filter(query.get("filter", ""))
+        found = ScimRequest(
+            method=request.method,
+            base_url=base_url(),
+            path=path(),
+            query=query,
+            headers=list(request.headers.items()),
+        )
+        found.body = self.read_body(found)
         bulk: BulkBody | None = g.get("scim_bulk")
         counter.count_push(g.scim_scope.client.client_id, bulk.count if bulk else 1)
-        found.base_url = base_url()
-        found.path, found.query = path(), _without_empty(found.query)
         return found
 
     def read_body(self, scim_request: ScimRequest) -> bytes:  # noqa: ARG002 - by name
@@ -137,6 +145,11 @@ class Bridge(ScimServer):
             return answer
 
         return view
+
+    @staticmethod
+    def _to_response(scim_response: ScimResponse) -> Response:
+        text = written(scim_response.body)
+        return Response(text, status=scim_response.status, headers=scim_response.headers)
 
     def answer_http_error(self, exception: HTTPException) -> Response:
         """The error in the form of SCIM."""

@@ -28,6 +28,7 @@ from idp.directory.search_conditions import (
     Attribute,
     AttributeType,
     Condition,
+    Equality,
     Operator,
     all_of,
     any_of,
@@ -72,9 +73,16 @@ def of_participants(scim_filter: ScimFilter[Any] | None) -> Condition | None:
     return _condition(scim_filter, _ParticipantFilter())
 
 
-def of_users(scim_filter: ScimFilter[Any] | None, scope: ProvisioningScope) -> Condition | None:
+def of_users(
+    scim_filter: ScimFilter[Any] | None, scope: ProvisioningScope
+) -> Condition | Equality | None:
     """The condition of a filter on users. It covers only the grants that the client may see. Raises
     InvalidFilterException."""
+    node = scim_filter.ast if scim_filter is not None else None
+    if isinstance(node, Comparison) and node.op is CompareOperator.eq and node.value is not None:
+        attribute = USERS.get(key_of(node.attr_path))
+        if attribute is not None and attribute.is_key:
+            return Equality(attribute, str(node.value))
     return _condition(scim_filter, _UserFilter(scope))
 
 

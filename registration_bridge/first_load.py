@@ -25,10 +25,9 @@ from idp.directory import account_load
 from idp.directory.provisioning_scope import ProvisioningScope
 from idp.errors import Collision, ServiceError, Unstorable
 from idp.gathering import Gathering, NotReadAhead
-from idp.models import AccountKind
 from idp.policy.scopes import SCIM, PushOperation
 from idp.transaction import UnitOfWork
-from registration_bridge import error_texts, normalise, user_writes
+from registration_bridge import error_texts, new_users, normalise, user_writes
 from registration_bridge.body_rules import MAX_BODY, PLACES, BodyRules
 from registration_bridge.bridge_refusals import NoPusher
 from registration_bridge.mapping_profile import Profile
@@ -88,8 +87,7 @@ class _Entry:
     @property
     def is_alone(self) -> bool:
         """Whether it certainly needs more than is read ahead."""
-        user = self.user
-        return user is not None and (user.kind is AccountKind.MACHINE or user.active is False)
+        return self.user is not None and new_users.is_alone(self.user)
 
 
 def lines(file: BinaryIO) -> Iterator[Line]:
@@ -209,16 +207,7 @@ class _Batch:
             expected.grants.update(user.grants)
             if entry.is_alone:
                 continue
-            expected.count += 1
-            expected.person_ids.add(user.holder.person_id)
-            if user.push.external_id:
-                expected.external_ids.add(user.push.external_id)
-            if user.username:
-                expected.usernames.add(user.username)
-            elif name := user.holder.name:
-                expected.add_names(
-                    given=name.given_name, middle=name.middle_name or "", family=name.family_name
-                )
+            new_users.expect(expected, user)
         account_load.read_ahead(self.work, gathering, self.scope, expected)
 
     def _attempt(self, part: AbstractContextManager[None], entry: _Entry) -> Outcome:

@@ -2,6 +2,8 @@
 
 #: Several operations in one request (RFC 7644 3.7).
 BULK = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
+#: A page of a search (RFC 7644 3.4.2).
+LIST_RESPONSE = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 #: Changes of a resource (RFC 7644 3.5.2).
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 #: The effects of a dry run.

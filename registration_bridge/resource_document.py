@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 from scim2_models import ResponseParameters, ScimProvider
@@ -25,13 +26,32 @@ class DocumentMeta:
     version: str
 
 
+class WrittenContent(dict[str, Any]):
+    """The content of a document, with its JSON. It does not change any more."""
+
+    def __init__(self, values: Mapping[str, Any], text: str) -> None:
+        super().__init__(values)
+        self.text = text
+
+
+def written(body: Mapping[str, Any] | None) -> str | None:
+    """The JSON of a response. What is written already is not written again."""
+    if body is None or isinstance(body, WrittenContent):
+        return None if body is None else body.text
+    found = body.get("Resources")
+    if not found or not all(isinstance(row, WrittenContent) for row in found):
+        return json.dumps(body)
+    around = json.dumps({name: value for name, value in body.items() if name != "Resources"})
+    return f'{around[:-1]}, "Resources": [{", ".join(row.text for row in found)}]}}'
+
+
 @dataclass(frozen=True, slots=True)
 class ResourceDocument:
     """The JSON of a resource, and the model that reads it. It has the names of a resource that the
     protocol library uses for a response."""
 
     model: Any
-    content: dict[str, Any]
+    content: WrittenContent
 
     @property
     def id(self) -> str:
@@ -95,15 +115,18 @@ class ResourceKind:
         """The document with these values. ``base`` is the address of the service. The version is a
         digest of ``version_of``, or of the values."""
         content = {"schemas": list(self.schemas), "id": resource_id, **values}
-        text = json.dumps(content if version_of is None else version_of)
-        content["meta"] = {
+        text = json.dumps(content)
+        known = text if version_of is None else json.dumps(version_of)
+        content["meta"] = meta = {
             "resourceType": self.name,
             "created": instant(created),
             "lastModified": instant(modified),
             "location": f"{base}/{self.endpoint}/{resource_id}",
-            "version": f'W/"{sha256(text.encode()).hexdigest()[:32]}"',
+            "version": f'W/"{sha256(known.encode()).hexdigest()[:32]}"',
         }
-        return ResourceDocument(self.model, content)
+        parts = ", ".join(f'"{name}": {quoted(value)}' for name, value in meta.items() if value)
+        whole = f'{text[:-1]}, "meta": {{{parts}}}}}'
+        return ResourceDocument(self.model, WrittenContent(content, whole))
 
 
 def present(**values: Any) -> dict[str, Any]:

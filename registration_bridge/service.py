@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from http import HTTPStatus
+from typing import Any, Union
 
 from flask import g
-from scim2_models import Context, ForbiddenException, NoTargetException, PatchOp, SCIMException
+from scim2_models import (
+    Context,
+    ForbiddenException,
+    ListResponse,
+    NoTargetException,
+    PatchOp,
+    ResourceType,
+    SCIMException,
+)
 from scim2_server.bulk import BulkPlan
 from scim2_server.requests import ScimRequest
+from scim2_server.responses import ScimResponse
 from scim2_server.routing import Operation
 from scim2_server.service import ScimService
 from scim2_server.storage import SearchPage
@@ -16,7 +26,7 @@ from idp.current import work as work_of_request
 from idp.directory.directory_refusals import OutOfScope
 from idp.policy.scopes import PushOperation
 from registration_bridge import custodian_changes, error_texts
-from registration_bridge.message_urns import EFFECTS
+from registration_bridge.message_urns import EFFECTS, LIST_RESPONSE
 from registration_bridge.resource_document import ResourceDocument
 from registration_bridge.user_schema import Group, Participant, Registration, Role, User
 
@@ -29,6 +39,10 @@ KEPT = (
 
 class Service(ScimService):
     """The SCIM protocol. A PUT without the extension keeps it, as clients expect."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._models: set[type[Any]] = set()
 
     def authorize(self, request: ScimRequest, target: Any, resource_type: Any) -> None:  # noqa: ARG002 - by name
         """Check that the client may read. The permission to write is checked by each write."""
@@ -52,20 +66,48 @@ class Service(ScimService):
             return resource
         return super().publish(base_url, resource)
 
+    def read_response_parameters(self, resource_type: ResourceType, query: Any) -> Any:
+        """See ``_kept``."""
+        return self._kept(super().read_response_parameters(resource_type, query))
+
+    def read_search(self, resource_types: Any, payload: Any) -> Any:
+        """See ``_kept``."""
+        found, position = super().read_search(resource_types, payload)
+        return self._kept(found), position
+
+    def read_patch(self, resource_type: ResourceType, body: bytes, content_type: Any) -> Any:
+        """See ``_kept``."""
+        return self._kept(super().read_patch(resource_type, body, content_type))
+
+    def _kept(self, message: Any) -> Any:
+        """The message. Its model stays in memory: made again for a later message, it would cost
+        more than the request."""
+        self._models.add(type(message))
+        return message
+
     def search_response(
         self, base_url: str, resource_types: Any, page: SearchPage, search_request: Any
     ) -> Any:
-        """The documents of a page, in the library's list."""
-        around = SearchPage(page.total, [], page.next, page.previous)
-        answer = super().search_response(base_url, resource_types, around, search_request)
-        if page.resources:
-            found = [
-                document.model_dump(
-                    scim_ctx=Context.RESOURCE_QUERY_RESPONSE, response_parameters=search_request
-                )
-                for document in page.resources
-            ]
-            answer.body = (answer.body or {}) | {"itemsPerPage": len(found), "Resources": found}
+        """The documents of a page. What is around them is made by the library for a page by cursor
+        only, which it seals."""
+        if search_request.cursor is None:
+            answer = ScimResponse(HTTPStatus.OK, {
+                "schemas": [LIST_RESPONSE],
+                "totalResults": page.total,
+                "startIndex": search_request.start_index,
+            })  # fmt: skip
+        else:
+            listed: Any = ListResponse
+            self._models.add(listed[Union[tuple(self.get_models())]])  # noqa: UP007
+            around = SearchPage(page.total, [], page.next, page.previous)
+            answer = super().search_response(base_url, resource_types, around, search_request)
+        found = [
+            document.model_dump(
+                scim_ctx=Context.RESOURCE_QUERY_RESPONSE, response_parameters=search_request
+            )
+            for document in page.resources
+        ]
+        answer.body = (answer.body or {}) | {"itemsPerPage": len(found), "Resources": found}
         return answer
 
     def patch_response(self, base_url: str, resource: Any, response_parameters: Any) -> Any:

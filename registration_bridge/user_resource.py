@@ -76,17 +76,19 @@ def holder_values(person: Person | ShownPerson) -> dict[str, Any]:
 
 
 def _grants(account: ShownAccount) -> list[dict[str, Any]]:
-    return [
-        present(
-            roleGroup=name,
-            participantId=number,
-            validFrom=instant(terms.valid_from),
-            validUntil=instant(terms.valid_until),
-            grantedBy=terms.requested_by or None,
-            requestNumber=terms.request_number or None,
-        )
-        for (name, number), terms in sorted(account.grants.items(), key=itemgetter(0))
-    ]
+    found = []
+    for (name, number), terms in sorted(account.grants.items(), key=itemgetter(0)):
+        grant: dict[str, Any] = {"roleGroup": name, "participantId": number}
+        if terms.valid_from is not None:
+            grant["validFrom"] = instant(terms.valid_from)
+        if terms.valid_until is not None:
+            grant["validUntil"] = instant(terms.valid_until)
+        if terms.requested_by:
+            grant["grantedBy"] = terms.requested_by
+        if terms.request_number:
+            grant["requestNumber"] = terms.request_number
+        found.append(grant)
+    return found
 
 
 def _second_account(account: ShownAccount) -> dict[str, Any] | None:

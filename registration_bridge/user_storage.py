@@ -13,7 +13,7 @@ from idp.audit.actions import AuditAction
 from idp.directory import provisioned_accounts, shown_accounts
 from idp.models import Account
 from idp.policy.scopes import PushOperation
-from registration_bridge import filter_attributes, user_writes
+from registration_bridge import filter_attributes, new_users, user_writes
 from registration_bridge.filters import of_users
 from registration_bridge.paging import page_request
 from registration_bridge.pushed_user import PushedUser
@@ -54,6 +54,9 @@ class Users:
         scope().check(PushOperation.CREATE)
         content = resource.model_dump_json(exclude_none=True)
         work, user = current.work(), PushedUser.of(resource)
+        made = new_users.create(work, scope(), user, content)
+        if made is not None:
+            return document_of(self._kind, made, base_url())
         account, is_new = user_writes.create(work, scope(), user, content)
         g.scim_repeated = not is_new
         if not is_new:

@@ -6,10 +6,11 @@ as a statement, and keeps track of nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, SessionTransaction
 
 
 class CoreSession(Session):
@@ -17,12 +18,16 @@ class CoreSession(Session):
     which the ORM joins with the first object that it loads or adds."""
 
     _core: Connection | None = None
+    #: Called before the database is asked or told anything; it may raise.
+    guard: Callable[[], None] | None = None
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, join_transaction_mode="control_fully", **options)
 
     def core_connection(self) -> Connection:
         """The connection of the open transaction, which begins with the first statement."""
+        if self.guard is not None:
+            self.guard()
         if self.in_transaction():
             return self.connection()
         if self._core is None:
@@ -32,7 +37,22 @@ class CoreSession(Session):
 
     def get_bind(self, *arguments: Any, **about: Any) -> Engine | Connection:
         """The connection in use, or what the session was made for."""
+        if self.guard is not None:
+            self.guard()
         return self._core if self._core is not None else super().get_bind(*arguments, **about)
+
+    def flush(self, *arguments: Any) -> None:
+        """Write what has changed."""
+        if self.guard is not None and (self.new or self.dirty or self.deleted):
+            # An error during it would end the transaction.
+            self.guard()
+        super().flush(*arguments)
+
+    def begin_nested(self) -> SessionTransaction:
+        """Begin a savepoint."""
+        if self.guard is not None:
+            self.guard()
+        return super().begin_nested()
 
     def commit(self) -> None:
         """Commit what both have done."""

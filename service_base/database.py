@@ -13,11 +13,13 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated, Any
 
 from sqlalchemy import (
     JSON,
     BigInteger,
+    ColumnElement,
     Connection,
     DateTime,
     Dialect,
@@ -36,6 +38,7 @@ from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from service_base import metrics
+from service_base.prepared import Prepared
 from service_base.refusals import Collision, ServiceError, Unstorable
 from service_base.sqlite_writers import BUSY_TIMEOUT_MS, queued_connections
 
@@ -140,12 +143,35 @@ def reserve_keys(connection: Connection, table: Table, count: int) -> list[int]:
     transaction has from now on, keeps them free."""
     (key,) = table.primary_key.columns
     if connection.dialect.name == "sqlite":
-        connection.execute(update(table).where(key < 0).values({key: key}))
+        lock_keys(connection, table)
         last = connection.execute(select(func.max(key))).scalar() or 0
         return list(range(last + 1, last + 1 + count))
     sequence = func.pg_get_serial_sequence(table.name, key.name)
     numbers = func.generate_series(1, count).table_valued("n")
     return list(connection.execute(select(func.nextval(sequence)).select_from(numbers)).scalars())
+
+
+def next_key(dialect: str, table: Table) -> ColumnElement[int]:
+    """A primary key that no other row of the table gets. On SQLite the transaction has the write
+    lock before it asks, and adds a row before it asks again (``lock_keys``)."""
+    (key,) = table.primary_key.columns
+    if dialect == "sqlite":
+        return select(func.coalesce(func.max(key), 0) + 1).scalar_subquery()
+    return func.nextval(func.pg_get_serial_sequence(table.name, key.name))
+
+
+def lock_keys(connection: Connection, table: Table) -> None:
+    """Have the write lock of SQLite, by a write that changes nothing."""
+    if connection.dialect.name == "sqlite":
+        _change_nothing(table).run(connection, {})
+
+
+@cache
+def _change_nothing(table: Table) -> Prepared:
+    (key,) = table.primary_key.columns
+    # No other table refers to it: SQLite would prepare to look there.
+    same = next(c for c in table.columns if not c.primary_key and not c.foreign_keys)
+    return Prepared(update(table).where(key < 0).values({same: same}))
 
 
 def ensure(step: Callable[[], None]) -> None:

@@ -18,6 +18,9 @@ Processor = Callable[[Any], Any]
 #: What makes the value of a parameter from the values of the caller, and that of the driver from
 #: it.
 Source = tuple[Callable[[Mapping[str, Any]], Any], Processor | None]
+#: The text of a statement with a list depends on the length of the list. So many texts are kept;
+#: others are left to SQLAlchemy.
+MOST_TEXTS = 200
 
 
 class Rows:
@@ -41,6 +44,10 @@ class Rows:
         """The first row, or None."""
         return self._rows[0] if self._rows else None
 
+    def scalars(self) -> list[Any]:
+        """The first value of each row."""
+        return [row[0] for row in self._rows]
+
     def one(self) -> Any:
         """The only row. Raises ValueError if there is another number of rows."""
         (row,) = self._rows
@@ -61,21 +68,37 @@ class _Context:
 
 
 class _Plan:
-    """A statement in one dialect, with one set of parameters."""
+    """A statement in one dialect, with one set of parameters and lengths of its lists."""
 
-    def __init__(self, statement: Any, dialect: Dialect, names: Sequence[str]) -> None:
+    def __init__(self, statement: Any, dialect: Dialect, values: Mapping[str, Any]) -> None:
+        names = list(values)
         compiled = statement.compile(dialect=dialect, column_keys=names)
-        self._text = str(compiled)
-        #: Whether the text is the same for all values. That of IN with a list is not.
-        self.is_fixed = not (compiled.post_compile_params or compiled.literal_execute_params)
+        listed = compiled.post_compile_params
+        #: The parameters that are lists: their lengths belong to the text.
+        self.lists = tuple(bound.key for bound in listed if bound.key in names)
+        #: Whether the text is the same for all other values.
+        self.is_fixed = not compiled.literal_execute_params and not any(
+            bound.type._is_tuple_type for bound in listed
+        )
+        if not self.is_fixed:
+            return
         defaults = dict.fromkeys(getattr(compiled, "insert_prefetch", ()), "default")
         defaults |= dict.fromkeys(getattr(compiled, "update_prefetch", ()), "onupdate")
         by_key = {column.key: getattr(column, name) for column, name in defaults.items()}
-        sources = {
+        sources: dict[str, Source] = {
             name: (_source(bound, names, by_key), _to_driver(bound.type, dialect))
             for bound, name in compiled.bind_names.items()
         }
-        order = compiled.positiontup
+        self._text, order = str(compiled), compiled.positiontup
+        if listed:
+            whole = compiled.construct_expanded_state(dict(values))
+            self._text, order = whole.statement, whole.positiontup
+            for name, entries in whole.parameter_expansion.items():
+                source, process = sources.pop(name)
+                sources |= {
+                    entry: (_entry_of(source, place), process)
+                    for place, entry in enumerate(entries)
+                }
         self._is_positional = order is not None
         self._names = list(order or sources)
         self._sources: list[Source] = [sources[name] for name in self._names]
@@ -138,6 +161,11 @@ def _source(bound: Any, names: Sequence[str], defaults: Mapping[str, Any]) -> Ca
     return lambda _: bound.effective_value
 
 
+def _entry_of(source: Callable[[Mapping[str, Any]], Any], place: int) -> Callable[..., Any]:
+    """An entry of a list."""
+    return lambda values: source(values)[place]
+
+
 def _to_driver(kind: Any, dialect: Dialect) -> Processor | None:
     made: Processor | None = kind.dialect_impl(dialect).bind_processor(dialect)
     return made
@@ -153,15 +181,25 @@ class Prepared:
 
     def __init__(self, statement: Any) -> None:
         self.statement = statement
-        self._plans: dict[tuple[str, ...], _Plan] = {}
+        self._plans: dict[tuple[Any, ...], _Plan] = {}
+        #: The parameters that are lists, once a plan is made.
+        self._lists: tuple[str, ...] = ()
 
     def run(self, connection: Connection, values: Mapping[str, Any]) -> Any:
         """Execute it in the transaction of the connection, and return ``Rows`` or a result of
         SQLAlchemy, which has the same methods."""
-        key = (connection.dialect.name, *values)
-        plan = self._plans.get(key)
+        dialect = connection.dialect
+        plan = self._plans.get(self._key(dialect, values))
         if plan is None:
-            plan = self._plans[key] = _Plan(self.statement, connection.dialect, list(values))
+            if len(self._plans) >= MOST_TEXTS:
+                return connection.execute(self.statement, values)
+            plan = _Plan(self.statement, dialect, values)
+            self._lists = plan.lists
+            self._plans[self._key(dialect, values)] = plan
         if not plan.is_fixed:
             return connection.execute(self.statement, values)
         return plan.run(connection, values)
+
+    def _key(self, dialect: Dialect, values: Mapping[str, Any]) -> tuple[Any, ...]:
+        lengths = [len(values[name]) for name in self._lists if name in values]
+        return (dialect.name, *values, *lengths)

@@ -21,13 +21,14 @@ from sqlalchemy import (
     create_engine,
     event,
     insert,
+    or_,
     select,
     text,
     update,
 )
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
-from service_base import database
+from service_base import database, prepared
 from service_base.database import UtcDateTime
 from service_base.prepared import Prepared
 from service_base.refusals import Collision
@@ -75,11 +76,11 @@ def add(connection: Connection, name: str = "Bruce", **values: Any) -> Any:
 def test_values_are_stored_and_read_by_their_types(connection: Connection) -> None:
     eastern = timezone(timedelta(hours=-5))
     add(connection, terms={"en": ["é"]}, made_at=NOON.astimezone(eastern))
-    prepared = FIND.run(connection, {"wanted": "Bruce"}).one()
+    found = FIND.run(connection, {"wanted": "Bruce"}).one()
     usual = connection.execute(FIND.statement, {"wanted": "Bruce"}).one()
-    assert tuple(prepared) == tuple(usual)
-    assert (prepared.terms, prepared.made_at) == ({"en": ["é"]}, NOON)
-    assert prepared.made_at.tzinfo is UTC
+    assert tuple(found) == tuple(usual)
+    assert (found.terms, found.made_at) == ({"en": ["é"]}, NOON)
+    assert found.made_at.tzinfo is UTC
 
 
 def test_columns_get_their_defaults(connection: Connection) -> None:
@@ -172,13 +173,28 @@ def test_a_missing_parameter_is_an_error(connection: Connection) -> None:
         FIND.run(connection, {})
 
 
-def test_a_list_of_any_length_is_left_to_sqlalchemy(connection: Connection) -> None:
-    several = Prepared(select(THINGS.c.name).where(THINGS.c.name.in_(bindparam("names"))))
+@pytest.mark.parametrize("most", [0, 100], ids=["left to SQLAlchemy", "prepared"])
+def test_a_list_has_any_length(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """One list can be in several places, and a statement can have lists of its own."""
+    monkeypatch.setattr(prepared, "MOST_TEXTS", most)
+    names = THINGS.c.name.in_(bindparam("names"))
+    several = Prepared(
+        select(THINGS.c.name, THINGS.c.made_at)
+        .where(names, or_(names, THINGS.c.state.in_(["new", "changed"])))
+        .where(THINGS.c.made_at > bindparam("since"))
+        .order_by(THINGS.c.name)
+    )
+    since = NOON - timedelta(days=1)
     for name in ("Bruce", "Darlington"):
         add(connection, name)
-    for names in (["Bruce"], ["Bruce", "Darlington", "Pickering"]):
-        found = {row.name for row in several.run(connection, {"names": names})}
-        assert found == {"Bruce", "Darlington"} & set(names)
+    for wanted in (["Bruce"], ["Darlington"], ["Bruce", "Darlington", "Pickering"], [], ["Bruce"]):
+        found = several.run(connection, {"names": wanted, "since": since})
+        kept = [name for name in ("Bruce", "Darlington") if name in wanted]
+        assert [tuple(row) for row in found] == [(name, NOON) for name in kept]
+        again = several.run(connection, {"since": since, "names": wanted})
+        assert list(again.scalars()) == kept
 
 
 @needs_postgresql("SQLite has no connection to lose")

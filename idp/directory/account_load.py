@@ -1,11 +1,15 @@
-"""What the accounts of a batch have in common: read ahead and locked by a few statements, so that
-the services create each of them without a further one (``idp.gathering``)."""
+"""What the accounts of a batch have in common, or one account needs: read ahead and locked by a few
+statements, so that the services create each of them without a further one (``idp.gathering``)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import islice
 
+from sqlalchemy import bindparam, exists, or_, select
+
+from idp.db import table
 from idp.directory import (
     accounts,
     contacts,
@@ -16,13 +20,17 @@ from idp.directory import (
 )
 from idp.directory.provisioning_scope import ProvisioningScope
 from idp.gathering import Gathering
-from idp.models import Account, ContactFunction, Person
+from idp.models import Account, ContactFunction, Person, ProvisionedAccount
 from idp.policy import userid
 from idp.policy.names import name_key
 from idp.transaction import UnitOfWork
+from service_base.database import lock_keys, next_key
+from service_base.prepared import Prepared
 
 #: So many user names are read ahead for a person whose user name is generated.
 CANDIDATES = 8
+#: What an account consists of that has a primary key before it is written.
+MODELS = (Person, Account)
 
 
 @dataclass
@@ -51,7 +59,7 @@ def read_ahead(
 ) -> None:
     """Read what the services ask for each account, and lock the participants, in the order in which
     every push locks them."""
-    for model in (Person, Account):
+    for model in MODELS:
         gathering.reserve(model, expected.count)
     pushed, named = provisioned_accounts.PUSHED, provisioned_accounts.NAMED
     client = scope.client.id
@@ -67,6 +75,57 @@ def read_ahead(
     ]
     provisioned_accounts.ACCOUNTS.read_ahead(work, {row.account_id for row in known if row})
     _read_grants(work, expected.grants)
+
+
+def read_new(
+    work: UnitOfWork,
+    gathering: Gathering,
+    scope: ProvisioningScope,
+    expected: Expected,
+    *,
+    username: str,
+) -> bool:
+    """As ``read_ahead`` for one account, with this user name unless it is generated. False if
+    something is known of the account or its person, which is read by one statement."""
+    client, (person_id,) = scope.client.id, expected.person_ids
+    external_id = next(iter(expected.external_ids), None)
+    values = {
+        "client": client,
+        "external_id": external_id or "",
+        "person_id": person_id,
+        "username_key": name_key(username),
+    }
+    lock_keys(work.connection, table(Account))
+    known, *keys = work.run(_known(work.connection.dialect.name), values).one()
+    if known:
+        return False
+    for model, key in zip(MODELS, keys, strict=True):
+        gathering.have_key(model, key)
+    if external_id is not None:
+        provisioned_accounts.PUSHED.know_nothing(work, (client, external_id))
+    accounts.PERSONS.know_nothing(work, person_id)
+    if username:
+        accounts.TAKEN_NAMES.know_nothing(work, name_key(username))
+    else:
+        accounts.TAKEN_NAMES.read_ahead(work, {name_key(name) for name in expected.usernames})
+    if expected.grants:
+        _read_grants(work, expected.grants)
+    return True
+
+
+@cache
+def _known(dialect: str) -> Prepared:
+    """Whether there is the push, the person or the user name; and primary keys for new ones."""
+    pushed, person, account = table(ProvisionedAccount).c, table(Person).c, table(Account).c
+    known = or_(
+        exists().where(
+            pushed.client_id == bindparam("client"),
+            pushed.external_id == bindparam("external_id"),
+        ),
+        exists().where(person.person_id == bindparam("person_id")),
+        exists().where(account.username_key == bindparam("username_key")),
+    )
+    return Prepared(select(known, *(next_key(dialect, table(model)) for model in MODELS)))
 
 
 def _read_grants(work: UnitOfWork, grants: set[tuple[str, str]]) -> None:

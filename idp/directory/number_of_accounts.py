@@ -9,6 +9,7 @@ from idp.directory.shown_accounts import NOW
 from idp.models import Account, AccountCount, AccountState
 from idp.models.account_count import NUMBER
 from idp.transaction import UnitOfWork
+from service_base.prepared import Prepared
 
 #: Reading so many changes costs less than adding them up.
 MOST_CHANGES = 200
@@ -19,8 +20,8 @@ _ENDED = (
     .where(_ACCOUNT.ends_at <= NOW, _ACCOUNT.state != AccountState.DEACTIVATED)
     .scalar_subquery()
 )
-_NOT_DEACTIVATED = select(cast(NUMBER, BigInteger))
-_OPEN = select(cast(NUMBER - _ENDED, BigInteger))
+_NOT_DEACTIVATED = Prepared(select(cast(NUMBER, BigInteger)))
+_OPEN = Prepared(select(cast(NUMBER - _ENDED, BigInteger)))
 _CHANGES = select(func.count(_COUNT.c.id))
 _TAKE = delete(_COUNT).returning(_COUNT.c.change)
 _ADD = insert(_COUNT).inline()
@@ -28,12 +29,12 @@ _ADD = insert(_COUNT).inline()
 
 def not_deactivated(work: UnitOfWork) -> int:
     """How many accounts are not deactivated."""
-    return int(work.run(_NOT_DEACTIVATED).scalar_one())
+    return int(work.run(_NOT_DEACTIVATED).scalar())
 
 
 def open_now(work: UnitOfWork) -> int:
     """How many accounts are open (``Account.is_open``)."""
-    return int(work.run(_OPEN, {"now": work.now}).scalar_one())
+    return int(work.run(_OPEN, {"now": work.now}).scalar())
 
 
 def add_up(work: UnitOfWork) -> bool:

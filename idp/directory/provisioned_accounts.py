@@ -14,7 +14,7 @@ from idp.directory import number_of_accounts, shown_accounts
 from idp.directory.directory_refusals import EndDatePast
 from idp.directory.provisioning_scope import ProvisioningScope, seen_by
 from idp.directory.result_pages import Page, PageRequest, page_of
-from idp.directory.search_conditions import Attribute, Condition
+from idp.directory.search_conditions import Attribute, Condition, Equality
 from idp.directory.shown_accounts import MAX_SUBJECT
 from idp.gathering import Lookup
 from idp.models import (
@@ -37,9 +37,9 @@ _ACCOUNT, _PERSON, _PUSHED = table(Account).c, table(Person).c, table(Provisione
 ACTIVE: Condition = _ACCOUNT.state != AccountState.SUSPENDED
 SUSPENDED: Condition = not_(ACTIVE)
 
-SUBJECT = Attribute(_ACCOUNT.subject)
-USERNAME = Attribute(_ACCOUNT.username_key, name_key)
-EXTERNAL_ID = Attribute(_PUSHED.external_id, empty="")
+SUBJECT = Attribute(_ACCOUNT.subject, is_key=True)
+USERNAME = Attribute(_ACCOUNT.username_key, name_key, is_key=True)
+EXTERNAL_ID = Attribute(_PUSHED.external_id, empty="", is_key=True)
 FULL_NAME = Attribute(
     func.trim(func.lower(_PERSON.given_name + " " + _PERSON.family_name)), str.casefold
 )
@@ -85,9 +85,19 @@ def has_network(condition: Condition) -> Condition:
 
 
 def page(
-    work: UnitOfWork, scope: ProvisioningScope, condition: Condition | None, request: PageRequest
+    work: UnitOfWork,
+    scope: ProvisioningScope,
+    condition: Condition | Equality | None,
+    request: PageRequest,
 ) -> Page:
     """A page of the accounts that are not closed and that the client may see (``ShownAccount``)."""
+    if isinstance(condition, Equality):
+        key, value = condition.attribute, condition.value
+        if key.is_key and request.is_first:
+            found = shown_accounts.with_value(work, scope, key.column, key.normalise(value))
+            if len(found) <= request.count:
+                return Page(len(found), found)
+        condition = condition.condition()
     has_holder = condition is not None or request.sort_by is not None
     base = _open_accounts(bool(scope.participants), has_holder)
     if condition is not None:

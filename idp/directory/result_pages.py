@@ -31,6 +31,11 @@ class PageRequest:
     position: list[Any] | None = None
 
     @property
+    def is_first(self) -> bool:
+        """Whether rows from the first one are asked for, in the order of their keys."""
+        return self.count > 0 and not self.start and self.sort_by is None and self.position is None
+
+    @property
     def is_backwards(self) -> bool:
         """Whether the page before a row is asked for."""
         return self.position is not None and self.position[0] == BEFORE

@@ -59,11 +59,13 @@ class AttributeType(StrEnum):
 @dataclass(frozen=True, eq=False)
 class Attribute:
     """What a search can be about. A text value is normalised before it is compared. ``empty``
-    replaces a missing value in an order; it is None where every row has one."""
+    replaces a missing value in an order; it is None where every row has one. The text of a key
+    finds one row, or few."""
 
     column: Any
     normalise: Callable[[str], str] = str
     empty: str | int | None = None
+    is_key: bool = False
 
     @property
     def type(self) -> AttributeType:
@@ -118,6 +120,19 @@ class Attribute:
             return [self.column]
         value = func.coalesce(self.column, self.empty)
         return [case((value == self.empty, 1), else_=0), value]
+
+
+@dataclass(frozen=True)
+class Equality:
+    """The condition that an attribute has a value. Where ``attribute.is_key``, a service may have a
+    statement for it that is built once."""
+
+    attribute: Attribute
+    value: str
+
+    def condition(self) -> Condition:
+        """As every other condition."""
+        return self.attribute.compare(Operator.EQUAL, self.value)
 
 
 def all_of(*conditions: Condition) -> Condition:

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, TypeAlias
 
-from sqlalchemy import BindParameter, ColumnElement, Row, Select, and_, bindparam, select
+from sqlalchemy import BindParameter, Column, ColumnElement, Select, and_, bindparam, select
 
 from idp.db import UtcDateTime, table
 from idp.directory import provisioning_scope
@@ -29,6 +29,7 @@ from idp.models import (
 from idp.models.records import columns
 from idp.policy.names import full_name
 from idp.transaction import UnitOfWork
+from service_base.prepared import Prepared
 
 #: Longer subject identifiers belong to no account.
 MAX_SUBJECT = 40
@@ -101,6 +102,7 @@ _OF_PERSON = columns(Person, ShownPerson)
 _OF_PUSHED = columns(ProvisionedAccount, ShownRegistration)
 _A = len(_OF_ACCOUNT)
 _P = _A + 1 + len(_OF_PERSON)
+_G = _P + 1 + len(_OF_PUSHED)
 _KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
 
 
@@ -115,41 +117,53 @@ def _accounts(*pushed: ColumnElement[bool]) -> Select[Any]:
     )
 
 
-_ACCOUNTS = _accounts()
-_OF_GRANT: tuple[Any, ...] = (
-    Assignment.account_id,
-    RoleGroup.name,
-    Participant.number,
-    *columns(Assignment, AssignmentTerms),
-)
 # The keys twice: for a page PostgreSQL would otherwise read all rows of what was pushed.
-_BY_KEYS = _accounts(_PUSHED.c.account_id.in_(_KEYS)).where(_ACCOUNT.c.id.in_(_KEYS))
-_NETWORKS = (
+_BY_KEYS = Prepared(_accounts(_PUSHED.c.account_id.in_(_KEYS)).where(_ACCOUNT.c.id.in_(_KEYS)))
+_NETWORKS = Prepared(
     select(RegisteredNetwork.account_id, RegisteredNetwork.network, RegisteredNetwork.label)
     .where(RegisteredNetwork.account_id.in_(_KEYS))
     .order_by(RegisteredNetwork.network)
 )
+_HELD, _GROUP, _PLACE = table(Assignment), table(RoleGroup), table(Participant).alias()
+_OF_GRANT: tuple[Any, ...] = (
+    _HELD.c.account_id,
+    _GROUP.c.name,
+    _PLACE.c.number,
+    *columns(Assignment, AssignmentTerms),
+)
 
 
 @cache
-def _by_subject(is_limited: bool) -> Select[Any]:
-    found = _ACCOUNTS.where(
-        _ACCOUNT.c.subject == bindparam("subject"),
-        Account.is_open(NOW),
+def _with(column: Column[str], is_limited: bool) -> Prepared:
+    """The open accounts with this value. Those of a client without a limit have a row for each role
+    group."""
+    found = _accounts().where(column == bindparam("value"), Account.is_open(NOW))
+    if is_limited:
+        return Prepared(found.where(provisioning_scope.seen_by(*LIMITS)).order_by(_ACCOUNT.c.id))
+    (source,) = found.get_final_froms()
+    held = (
+        source.outerjoin(
+            _HELD, and_(_HELD.c.account_id == _ACCOUNT.c.id, _HELD.c.revoked_at.is_(None))
+        )
+        .outerjoin(_GROUP, _GROUP.c.id == _HELD.c.role_group_id)
+        .outerjoin(_PLACE, _PLACE.c.id == _HELD.c.participant_id)
     )
-    return found.where(provisioning_scope.seen_by(*LIMITS)) if is_limited else found
+    whole = found.add_columns(*_OF_GRANT).select_from(held)
+    return Prepared(whole.order_by(_ACCOUNT.c.id))
 
 
 @cache
-def _grants(is_limited: bool) -> Select[Any]:
+def _grants(is_limited: bool) -> Prepared:
     found = (
         select(*_OF_GRANT)
-        .select_from(Assignment)
-        .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
-        .join(Participant, Participant.id == Assignment.participant_id)
-        .where(Assignment.account_id.in_(_KEYS), Assignment.revoked_at.is_(None))
+        .select_from(
+            _HELD.join(_GROUP, _GROUP.c.id == _HELD.c.role_group_id).join(
+                _PLACE, _PLACE.c.id == _HELD.c.participant_id
+            )
+        )
+        .where(_HELD.c.account_id.in_(_KEYS), _HELD.c.revoked_at.is_(None))
     )
-    return found.where(Participant.number.in_(LIMITS[1])) if is_limited else found
+    return Prepared(found.where(_PLACE.c.number.in_(LIMITS[1])) if is_limited else found)
 
 
 def limits_of(scope: ProvisioningScope) -> dict[str, Any]:
@@ -161,9 +175,25 @@ def limits_of(scope: ProvisioningScope) -> dict[str, Any]:
 
 def of_subject(work: UnitOfWork, scope: ProvisioningScope, subject: str) -> ShownAccount | None:
     """The open account of this subject identifier, if the client may see it."""
-    values = {"subject": subject[:MAX_SUBJECT], "now": work.now, **limits_of(scope)}
-    rows = work.run(_by_subject(bool(scope.participants)), values).all()
-    return next(iter(_whole(work, scope, rows)), None)
+    return next(iter(with_value(work, scope, _ACCOUNT.c.subject, subject[:MAX_SUBJECT])), None)
+
+
+def with_value(
+    work: UnitOfWork, scope: ProvisioningScope, column: Column[str], value: str
+) -> list[ShownAccount]:
+    """The open accounts that have this value in a column of few accounts each, and that the client
+    may see, by primary key."""
+    values = {"value": value, "now": work.now, **limits_of(scope)}
+    rows = work.run(_with(column, bool(scope.participants)), values).all()
+    if scope.participants:
+        return _whole(work, scope, rows)
+    found: dict[int, ShownAccount] = {}
+    for row in rows:
+        account = found.get(row[0]) or found.setdefault(row[0], _account(row))
+        key, name, number, *terms = row[_G:]
+        if key is not None:
+            account.grants[name, number] = AssignmentTerms(*terms)
+    return _with_networks(work, found)
 
 
 def of_keys(work: UnitOfWork, scope: ProvisioningScope, keys: Sequence[int]) -> list[ShownAccount]:
@@ -188,26 +218,26 @@ def of_new(account: Account, pushed: ShownRegistration, grants: Grants) -> Shown
     )
 
 
-def _whole(
-    work: UnitOfWork, scope: ProvisioningScope, rows: Sequence[Row[Any]]
-) -> list[ShownAccount]:
-    """The accounts of these rows, with their lists. Only machine accounts have networks."""
-    found = [_account(row) for row in rows]
-    by_key = {account.id: account for account in found}
-    if by_key:
-        values = limits_of(scope) | {"keys": list(by_key)}
-        held: Sequence[Any] = work.run(_grants(bool(scope.participants)), values).all()
-        for key, name, number, *terms in held:
-            by_key[key].grants[name, number] = AssignmentTerms(*terms)
-    machines = [account.id for account in found if account.kind == AccountKind.MACHINE]
+def _whole(work: UnitOfWork, scope: ProvisioningScope, rows: Sequence[Any]) -> list[ShownAccount]:
+    """The accounts of these rows, with their lists."""
+    found = {row[0]: _account(row) for row in rows}
+    if found:
+        values = limits_of(scope) | {"keys": list(found)}
+        for key, name, number, *terms in work.run(_grants(bool(scope.participants)), values):
+            found[key].grants[name, number] = AssignmentTerms(*terms)
+    return _with_networks(work, found)
+
+
+def _with_networks(work: UnitOfWork, found: Mapping[int, ShownAccount]) -> list[ShownAccount]:
+    """The accounts with their networks. Only machine accounts have any."""
+    machines = [key for key, account in found.items() if account.kind == AccountKind.MACHINE]
     if machines:
-        registered: Sequence[Any] = work.run(_NETWORKS, {"keys": machines}).all()
-        for key, network, label in registered:
-            by_key[key].networks.append((network, label))
-    return found
+        for key, network, label in work.run(_NETWORKS, {"keys": machines}):
+            found[key].networks.append((network, label))
+    return list(found.values())
 
 
-def _account(row: Row[Any]) -> ShownAccount:
-    pushed = ShownRegistration(*row[_P + 1 :]) if row[_P] is not None else None
+def _account(row: Sequence[Any]) -> ShownAccount:
+    pushed = ShownRegistration(*row[_P + 1 : _G]) if row[_P] is not None else None
     person = ShownPerson(*row[_A + 1 : _P])
     return ShownAccount(*[*row[:_A], row[_A] or "", person, pushed])

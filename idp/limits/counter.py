@@ -4,13 +4,14 @@ allows a share of the limit."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial, wraps
 from typing import Any
 
 from flask import Flask, Response, current_app, g
 from flask_limiter import Limiter, RateLimitExceeded
-from limits import parse_many
+from limits import RateLimitItem, parse_many
 
 from idp import metrics
 from idp.limits import budgets
@@ -19,6 +20,8 @@ from idp.limits.rules import PUSH, RULES, Rule
 from idp.settings import Settings
 from service_base import redis_url
 
+#: What is counted of the registration bridge.
+PUSHES = "push"
 #: The number of processes among which the limit is divided without Redis.
 PROCESSES = 4
 
@@ -49,11 +52,13 @@ def install(app: Flask, settings: Settings) -> None:
             app.view_functions[endpoint] = _limited(app, limiter, rule, limit, endpoint)
     counted: Any = limiter.shared_limit(
         _provider(limiter, getattr(settings, PUSH)),
-        scope="push",
+        scope=PUSHES,
         key_func=lambda: g.counted_client,
         cost=lambda: g.counted_operations,
     )
-    app.extensions["count_push"] = counted(lambda: None)
+    app.extensions["count_push"] = partial(
+        _count_push, limiter, parse_many(getattr(settings, PUSH)), counted(lambda: None)
+    )
     app.extensions["seconds_left"] = partial(_seconds_left, limiter)
 
 
@@ -105,8 +110,25 @@ def _unless(is_exempt: Callable[[], bool], limited: Any, view: Any) -> Any:
 
 def count_push(client_id: str, operations: int) -> None:
     """Count SCIM operations of a client; raises RateLimitExceeded (429)."""
+    current_app.extensions["count_push"](client_id, operations)
+
+
+def _count_push(
+    limiter: Limiter,
+    limits: Sequence[RateLimitItem],
+    counted: Callable[[], None],
+    client_id: str,
+    operations: int,
+) -> None:
+    """Count as the library does, without what it needs for limits of other kinds. It decides itself
+    when a limit is exceeded, and when the storage does not answer."""
+    if limiter.limiter.storage is limiter.storage:
+        key = (limiter._key_prefix, client_id, PUSHES)
+        with suppress(Exception):
+            if all(limiter.limiter.hit(limit, *key, cost=operations) for limit in limits):
+                return
     g.counted_client, g.counted_operations = client_id, operations
-    current_app.extensions["count_push"]()
+    counted()
 
 
 def retry_after_seconds() -> int:

@@ -19,8 +19,8 @@ from idp.directory import accounts, contacts, number_of_accounts, participants
 from idp.directory.contacts import ContactRef
 from idp.errors import Unstorable
 from idp.gathering import NotReadAhead
-from idp.models import Account, Person
-from registration_bridge import first_load
+from idp.models import Account, Event, Person
+from registration_bridge import first_load, new_users
 from registration_bridge.body_rules import MAX_BODY
 from service_base.prepared import Prepared
 from tests.oidc.test_statements import count
@@ -120,15 +120,25 @@ def people() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def test_a_load_writes_the_rows_of_a_bulk(world: World, told: Pusher, load: Loader) -> None:
-    """Column by column, but for keys, times, random values and who did it (PR-01, TM-12)."""
+def test_a_load_writes_the_rows_of_a_bulk(
+    world: World, told: Pusher, load: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Column by column, but for keys, times, random values and who did it (PR-01, TM-12). A push
+    that gathers its rows writes the same as one that does not."""
     before = newest(world)
     operations = [{"method": "POST", "path": "/Users", "bulkId": f"b{number}", "data": one}
                   for number, one in enumerate(people())]  # fmt: skip
-    assert set(statuses(bulk(told, *operations))) == {"201"}
+    with monkeypatch.context() as alone:
+        alone.setattr(new_users, "create", lambda *_: None)
+        assert set(statuses(bulk(told, *operations))) == {"201"}
     pushed = rows(world, before)
     with world.work() as work:
         number = number_of_accounts.not_deactivated(work)
+    remove(world, before)
+    assert set(statuses(bulk(told, *operations))) == {"201"}
+    gathered = rows(world, before)
+    for name, found in pushed.items():
+        assert gathered[name] == found, name
     remove(world, before)
     done = load(*people())
     assert (done.exit_code, done.stdout) == (0, "9 created, 0 unchanged, 0 refused\n"), done.output
@@ -339,12 +349,30 @@ def test_a_value_that_a_column_cannot_hold_is_refused_and_not_cut(world: World) 
         gathering.add_values(TABLES["event"], values)
 
 
-@pytest.mark.parametrize("statement", [select(func.count()), Prepared(select(func.count()))])
-def test_what_was_not_read_ahead_is_not_asked(world: World, statement: Any) -> None:
+def event(work: Any) -> Event:
+    return Event(at=work.now, name="x", outcome="ok", data={})
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda work: work.run(select(func.count())),
+        lambda work: work.run(Prepared(select(func.count()))),
+        lambda work: work.db.scalar(select(func.count())),
+        lambda work: work.db.connection(),
+        lambda work: work.db.begin_nested(),
+        lambda work: (work.db.add(event(work)), work.db.flush()),
+    ],
+    ids=["Core", "prepared", "ORM", "connection", "savepoint", "flush"],
+)
+def test_what_was_not_read_ahead_is_not_asked(world: World, ask: Any) -> None:
+    """Nothing is sent, and the transaction goes on."""
     with world.work() as work, work.gathered() as gathering:
+        work.run(select(func.count()))
         with pytest.raises(NotReadAhead), gathering.part():
-            work.run(statement)
-        assert work.run(statement).scalar() == 1
+            ask(work)
+        assert work.run(select(func.count())).scalar() == 1
+        assert ask(work) is not None
 
 
 def test_a_batch_sends_few_statements(world: World, told: Pusher, run: Run) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from scim2_models import Context
 
 from registration_bridge.user_schema import ROLE, provider
-from tests.scim.pusher import EXTENSION, Pusher
+from tests.scim.pusher import EXTENSION, USERS, Pusher
+from tests.scim.test_provisioning_scope import limit
+from tests.world import World
 
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
 PARTICIPANT = "urn:ieso:params:scim:schemas:core:2.0:Participant"
@@ -56,8 +60,10 @@ def test_a_document_is_what_the_library_writes(
     pusher: Pusher, full: dict[str, str], kind: str
 ) -> None:
     """RFC 7643 section 2: alone, in a page, and in the answers to a change."""
-    body = pusher.send("GET", full[kind]).json or {}
+    answer = pusher.send("GET", full[kind])
+    body = answer.json or {}
     assert written(kind, body) == body
+    assert answer.text == json.dumps(body)
     page = pusher.send("GET", full[kind].rpartition("/")[0]).json or {}
     assert body in page["Resources"]
     assert page["itemsPerPage"] == len(page["Resources"]) == page["totalResults"]
@@ -78,3 +84,31 @@ def test_chosen_attributes_are_those_of_the_document(
     }  # fmt: skip
     left = pusher.send("GET", f"{full[kind]}?excludedAttributes=meta,externalId").json
     assert left == {k: v for k, v in body.items() if k not in ("meta", "externalId")}
+
+
+def test_a_user_found_by_a_key_is_the_user(world: World, pusher: Pusher, full: Any) -> None:
+    """With its lists, for a client without a limit and for one that sees one participant."""
+    local = Pusher.of(world, "Local")
+    limit(world, "local", push_participants=("109120",))
+    there = {"roleGroup": "EMI Viewer", "participantId": "111340"}
+    both = pusher.create(2, userName="Both", extension={"grants": [HELD, there]})
+    networks = [{"value": "192.0.2.1/32"}, {"value": "198.51.100.1/32", "label": "plant"}]
+    machine = pusher.create(3, userName="API3", extension={
+        "accountKind": "machine", "registeredNetworks": networks,
+        "grants": [{"roleGroup": "MIM", "participantId": "109120"}],
+    })  # fmt: skip
+    assert machine[EXTENSION]["registeredNetworks"] == networks
+    for client in (pusher, local):
+        for made in (both, machine):
+            alone = client.send("GET", made["id"]).json
+            for filter_ in (
+                f'id eq "{made["id"]}"', f'userName eq "{made["userName"].upper()}"',
+                f'externalId eq "{made["externalId"]}"',
+            ):  # fmt: skip
+                found = client.send("GET", f"{USERS}?count=1&filter={quote(filter_)}").json or {}
+                assert (found["totalResults"], found["Resources"]) == (1, [alone]), filter_
+        shown = client.send("GET", both["id"]).json or {}
+        assert len(shown[EXTENSION]["grants"]) == (2 if client is pusher else 1)
+    for filter_ in ('userName eq "nobody"', 'externalId eq ""', 'id eq "\\u0000"'):
+        found = pusher.send("GET", f"{USERS}?filter={quote(filter_)}").json or {}
+        assert (found["totalResults"], found["Resources"]) == (0, []), filter_
