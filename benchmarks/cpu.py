@@ -72,6 +72,7 @@ def run(options: argparse.Namespace, server: str) -> tuple[str, Rows]:
         port, floor_port = options.port, options.port + 1
         environ = gateway.environment(url, port)
         credentials = gateway.prepare(environ)
+        gateway.compile_modules()
         name = database_name(url)
         commands = (
             (gateway.gateway_command(port), port, environ, "/healthz"),

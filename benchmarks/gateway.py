@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import compileall
 import os
 import signal
 import subprocess
@@ -85,6 +86,13 @@ def scratch(server: str, folder: str, name: str = DATABASE) -> str:
         connection.execute(text(f"CREATE DATABASE {name}"))
     engine.dispose()
     return url.set(database=name).render_as_string(hide_password=False)
+
+
+def compile_modules() -> None:
+    """As the installation of a release does. Python compiles the others at each start where it may
+    not write, or is told not to."""
+    for package in ("hosted_pages", "idp", "registration_bridge", "service_base"):
+        compileall.compile_dir(ROOT / package, quiet=1)
 
 
 def prepare(environ: Mapping[str, str]) -> Credentials:

@@ -5,20 +5,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import cache, partial
 from html import escape
 
 from flask import Flask, Response
 from flask_babel import force_locale
+from werkzeug.test import create_environ
 
 from idp.oidc.endpoints import cors
 from idp.serving.exchange import Answer, Headers
 from idp.web import error_responses, forward_auth
 from idp.web.error_responses import ErrorForm
 
-STATUSES = (400, 401, 408, 500, 503)
 #: ``Retry-After`` in seconds.
 RETRY_AFTER = 5
-LOCALES = ("en", "fr")
 #: It is ambiguous which one the proxy means, so neither is used.
 TWO_CREDENTIALS = "repeated_authorization"
 #: One path of each form.
@@ -40,15 +40,11 @@ class RefusedRequest(Exception):
 
 
 class Refusals:
-    """The responses, rendered once, so that a refusal costs almost nothing."""
+    """The responses, each rendered once, when it is first needed, so that a refusal costs almost
+    nothing."""
 
     def __init__(self, app: Flask) -> None:
-        self._made = {
-            (form, status, locale): _make(app, form, status, locale)
-            for form in SAMPLES
-            for status in STATUSES
-            for locale in LOCALES
-        }
+        self._made = cache(partial(_make, app))
 
     def answer(self, path: str, language: bytes, refusal: RefusedRequest) -> Answer:
         """The response for a path; ``language`` is the Accept-Language header."""
@@ -56,13 +52,13 @@ class Refusals:
         form, status = error_responses.form_of(path), refusal.status
         if form is ErrorForm.FORWARD and refusal.reason == TWO_CREDENTIALS:
             status = 401
-        made = self._made[form, status, locale]
+        made = self._made(form, status, locale)
         readable = _fields(cors.headers_of_failure(path))
         return replace(made, headers=[*made.headers, *readable])
 
 
 def _make(app: Flask, form: ErrorForm, status: int, locale: str) -> Answer:
-    with app.test_request_context(SAMPLES[form]), force_locale(locale):
+    with app.request_context(create_environ(SAMPLES[form])), force_locale(locale):
         if form is ErrorForm.PAGE:
             response = Response(_page(status, locale), status)
         else:

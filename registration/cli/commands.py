@@ -195,6 +195,9 @@ def serve(
     metrics_port: int,
 ) -> None:
     """Start the pages and the interface for programs."""
+    from service_base import allocator
+
+    allocator.use_one_arena()
     from registration import serving
 
     with opened() as runtime:
@@ -222,10 +225,11 @@ def worker(once: bool, interval: float, health_host: str, health_port: int) -> N
     It pushes accounts to the gateway, sends e-mail and seals the history. Each has its own
     thread."""
     from registration.worker import PARTS, THREADS
-    from service_base import garbage, metrics, tracing
+    from service_base import allocator, garbage, metrics, tracing
     from service_base.monitoring_port import answering
     from service_base.worker_threads import WorkerThreads, work_through
 
+    allocator.use_one_arena()
     if health_port:
         metrics.enable("registration")
     with opened() as runtime:
