@@ -33,6 +33,7 @@ from idp.oidc.grants import GRANT_TYPES
 from idp.oidc.jwks import KeyRing
 from idp.oidc.server import GatewayServer
 from idp.ports import Ports
+from idp.session import concurrent_ends
 from idp.settings import Settings
 from idp.web import (
     bound_session_endpoints,
@@ -59,6 +60,8 @@ class RequestSession(CoreSession, FlaskSession):
 
 #: The database of requests: their sessions end with them.
 db = SQLAlchemy(metadata=models.load(), session_options={"class_": RequestSession})
+#: They change nothing that a person asked for (RFC 9110 section 9.2.1).
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: Called by programs and other sites, authenticated in their own way: no form token.
 WITHOUT_CSRF = (
     "token", "introspect", "revoke", "userinfo", "par", "device_authorization",
@@ -107,13 +110,15 @@ class Gateway(Flask):
         except Exception as error:
             if "work" not in g or not g.work.may_run_again(error):
                 raise
-            g.work.start_again()
+            current.start_again()
         return self._answer()
 
     def _answer(self) -> ResponseReturnValue:
         try:
             response = self.make_response(super().dispatch_request())
             if "work" in g:
+                if request.method not in SAFE_METHODS:
+                    concurrent_ends.check(g.work)
                 g.work.commit()
         except BaseException:
             if "work" in g:

@@ -127,6 +127,20 @@ def work() -> UnitOfWork:
     return cast(UnitOfWork, g.work)
 
 
+#: What a view finds or sets for its own transaction, and for the answer.
+OF_THE_VIEW = (
+    "accounts_cookie", "attempt", "bound_cookie", "browser_cookie", "browser_session",
+    "browser_state", "confirmed", "operator", "registration_offer", "session_cookie",
+)  # fmt: skip
+
+
+def start_again() -> None:
+    """The view runs again, in another transaction. What it found or set is forgotten."""
+    for name in OF_THE_VIEW:
+        g.pop(name, None)
+    work().start_again()
+
+
 def runtime() -> Runtime:
     """The settings and ports of the application."""
     return cast(Runtime, current_app.extensions["runtime"])

@@ -25,6 +25,7 @@ from idp.settings import Settings
 from idp.vault import Vault
 from service_base.core_session import CoreSession
 from service_base.prepared import Prepared, Rows
+from service_base.refusals import Collision
 
 #: Every error of the database and its driver.
 DatabaseError = SQLAlchemyError
@@ -79,6 +80,11 @@ class OutdatedRevision(Exception):
     is rolled back, and the request is run again."""
 
 
+class ChangedMeanwhile(Collision):
+    """Another transaction has changed what this one relied on. This one is rolled back, and the
+    request is run again."""
+
+
 @dataclass
 class UnitOfWork:
     """One unit of work: the open transaction, its time, and the runtime's settings and ports."""
@@ -96,6 +102,8 @@ class UnitOfWork:
     #: (``idp.audit.security_events``).
     receivers: dict[int, Any] = field(default_factory=dict)
     told: dict[Any, Any] = field(default_factory=dict)
+    #: The accounts for which it acts, and their sessions (``idp.session.concurrent_ends``).
+    relied_on: dict[int, Any] = field(default_factory=dict)
     #: What the process keeps in memory.
     kept_rows: KeptRows = field(default_factory=KeptRows)
     #: Whether the transaction is rolled back after its effects were read (``dry_run``).
@@ -251,7 +259,7 @@ class UnitOfWork:
         """Whether the request is run once more after this error: when the database ended it in
         favour of another one, or when the error may be due to what the process keeps, since the
         transaction has not read whether that is up to date."""
-        if _sqlstate(error) in ENDED_FOR_ANOTHER:
+        if isinstance(error, ChangedMeanwhile) or _sqlstate(error) in ENDED_FOR_ANOTHER:
             return self.may_presume
         return self.is_presuming and not is_out_of_reach(error)
 
@@ -276,7 +284,7 @@ class UnitOfWork:
     def _forget(self) -> None:
         """What was loaded belongs to the transaction that has ended."""
         self._kept = None
-        for loaded in (self.machine_logins, self.receivers, self.told):
+        for loaded in (self.machine_logins, self.receivers, self.told, self.relied_on):
             loaded.clear()
 
     def close(self) -> None:

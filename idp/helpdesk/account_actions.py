@@ -158,18 +158,20 @@ def _is_line(text: str, longest: int) -> bool:
 
 
 def _reset_mail(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -> None:
-    _mail_reset(work, account, MailKind.PASSWORD_RESET_BY_AGENT, reason=StateReason.RESET_MAIL)
+    lifecycle.require_reset(work, account, reason=StateReason.RESET_MAIL)
+    _mail_link(work, account, MailKind.PASSWORD_RESET_BY_AGENT)
 
 
 def _reset_factors(work: UnitOfWork, _hasher: PasswordHasher, account: Account) -> None:
     """Without a second factor, the password alone must not open the account: the next sign-in needs
     a one-time secret (N66)."""
+    # The state first (``idp.session.concurrent_ends``).
+    lifecycle.require_reset(work, account, reason=StateReason.FACTORS_RESET)
     authenticators.reset(work, account)
-    _mail_reset(work, account, MailKind.FACTORS_RESET, reason=StateReason.FACTORS_RESET)
+    _mail_link(work, account, MailKind.FACTORS_RESET)
 
 
-def _mail_reset(work: UnitOfWork, account: Account, kind: MailKind, *, reason: StateReason) -> None:
-    lifecycle.require_reset(work, account, reason=reason)
+def _mail_link(work: UnitOfWork, account: Account, kind: MailKind) -> None:
     expires = work.after(days=work.settings.agent_reset_days)
     token = links.issue(work, account, Purpose.RESET, expires)
     queue.enqueue(

@@ -8,6 +8,7 @@ __all__ = [
     "browser_accounts",
     "browser_state",
     "browsers",
+    "concurrent_ends",
     "device_bindings",
     "end_reasons",
     "failed_attempts",

@@ -24,7 +24,7 @@ from idp.models import (
 )
 from idp.models.records import AnySession, actors
 from idp.policy.session_rules import TOUCH_INTERVAL, Limits, is_alive, may_sign_in
-from idp.session import device_bindings, logout_recipients
+from idp.session import concurrent_ends, device_bindings, logout_recipients
 from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
 from service_base.prepared import Prepared
@@ -60,6 +60,7 @@ def start(
     The cookie always changes (N53). An account that has a session in this browser (``own``) keeps
     it, so that relying parties keep their ``sid``.
     """
+    concurrent_ends.rely_on(work, account)
     cookie = work.token(32)
     session = own
     if session is None:
@@ -105,7 +106,10 @@ def of_cookie(work: UnitOfWork, cookie: str) -> BrowserSession | None:
         return None
     digests = work.vault.digests("session", cookie)
     session = work.db.scalar(_OF_COOKIE, {"digests": digests})
-    return session if session is not None and is_live(work, session) else None
+    if session is None or not is_live(work, session):
+        return None
+    concurrent_ends.rely_on(work, session.account, session)
+    return session
 
 
 def touch(work: UnitOfWork, session: BrowserSession) -> None:

@@ -28,7 +28,7 @@ from idp.policy.signin_state import (
     Started,
     is_legal,
 )
-from idp.session import interactions
+from idp.session import concurrent_ends, interactions
 from idp.signin import assurance_levels
 from idp.signin.transitions import security_stamp
 from idp.transaction import UnitOfWork
@@ -86,6 +86,7 @@ def _read(work: UnitOfWork, found: Interaction) -> Progress:
     if found.stage == Stage.AUTHENTICATED:
         return Authenticated(found.account_id, *_proved(found))
     account = work.db.get_one(Account, found.account_id)
+    concurrent_ends.rely_on(work, account)
     if found.security_stamp != security_stamp(account):
         return Started()
     if found.stage == Stage.PASSWORD_CHANGE:
