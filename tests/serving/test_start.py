@@ -35,6 +35,7 @@ PROGRAM = """
 import json, os, sys
 from werkzeug.test import Client
 from idp import serving
+from service_base import logs
 front = serving.load(serving.Options("127.0.0.1", 8000, 2, 4, 10))
 at_start = set(sys.modules)
 client = Client(front.app)
@@ -48,6 +49,7 @@ after = set(sys.modules)
 answer = client.get("/scim/v2/Users", base_url=os.environ["IDP_ISSUER"])
 assert answer.status_code == 401, answer.status
 assert answer.mimetype == "application/scim+json"
+logs.Logger("gateway.start").warning("accepted_risk")
 print(json.dumps([sorted(at_start), sorted(after - at_start), sorted(set(sys.modules) - after)]))
 """
 
@@ -66,7 +68,9 @@ def test_a_server_loads_its_pages_before_the_fork_and_the_bridge_with_the_first_
     assert len(at_start & dialects) == 1
     # Neither ours nor a large one.
     assert {name.partition(".")[0] for name in later} <= {"cryptography", "encodings", "stringprep"}
-    assert {"scim2_models", "registration_bridge.endpoint"} <= bridge
+    assert {"scim2_models", "registration_bridge.endpoint", "structlog"} <= bridge
+    # What structlog would draw on terminals with.
+    assert bridge & {"pygments", "rich"} == set()
 
 
 def test_the_bridge_has_the_routes_of_its_library() -> None:
