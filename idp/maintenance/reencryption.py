@@ -35,7 +35,7 @@ def sealed_columns() -> dict[Table, list[Column[Any]]]:
     """The columns with encrypted values, by table."""
     found = {
         table: [column for column in table.columns if "sealed" in column.name.split("_")]
-        for table in models.tables().sorted_tables
+        for table in models.load().sorted_tables
     }
     return {table: columns for table, columns in found.items() if columns}
 
