@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from typing import Any
 
 from flask import Response, g
 
@@ -30,6 +31,17 @@ _HTTPS_ONLY = ("Strict-Transport-Security", "max-age=63072000; includeSubDomains
 def begin() -> None:
     """Give this request the nonce of its scripts."""
     g.csp_nonce = new_nonce()
+
+
+def vary_by(response: Response, name: str) -> None:
+    """The answer depends on this header of the request. As ``response.vary.add``, which parses and
+    writes the header anew each time."""
+    headers = response.headers
+    before = headers.get("Vary")
+    if before is None:
+        headers["Vary"] = name
+    elif name.lower() not in (part.strip() for part in before.lower().split(",")):
+        headers["Vary"] = f"{before}, {name}"
 
 
 def new_nonce() -> str:
@@ -61,29 +73,31 @@ def protect(
     popup, ``form_action`` says where forms may end, ``frames`` the origins that the page may open
     in frames."""
     headers = response.headers
+    # Each use of the proxy looks for the object.
+    known: Any = g._get_current_object()  # type: ignore[attr-defined]
     # A redirect has no document to protect, and would part a popup from its opener on the way.
     redirects = 300 <= response.status_code < 400 and response.status_code != 304
     parts = not keeps_opener and not redirects
-    framed = g.get("framed_script")
-    for_page = policy(g.get("csp_nonce", ""), form_action, frames)
-    if framed:
-        for_page = FRAMED.format(script=framed)
+    framed = known.get("framed_script")
+    if known.get("is_inert"):
+        allowed = INERT
+    elif framed:
+        allowed = FRAMED.format(script=framed)
+    else:
+        allowed = policy(known.get("csp_nonce", ""), form_action, frames)
     headers.extend(
         (
-            ("Content-Security-Policy", INERT if g.get("is_inert") else for_page),
+            ("Content-Security-Policy", allowed),
             *(() if framed else (("X-Frame-Options", "DENY"),)),
             ("Cross-Origin-Opener-Policy", "same-origin" if parts else "unsafe-none"),
-            ("X-Request-Id", g.get("request_id", "")),
+            ("X-Request-Id", known.get("request_id", "")),
             *_FIXED,
             *((_HTTPS_ONLY,) if is_https else ()),
         )
     )
     if not may_be_cached or response.status_code >= 400:
         headers["Cache-Control"] = "no-store"
-        if "Vary" in headers:
-            response.vary.add("Cookie")
-        else:
-            headers.add("Vary", "Cookie")
+        vary_by(response, "Cookie")
 
 
 def policy(nonce: str, form_action: str = "'self'", frames: Sequence[str] = ()) -> str:

@@ -100,8 +100,16 @@ class Gateway(Flask):
         URL (F1), and error pages can build URLs too."""
         if request is None:
             return super().create_url_adapter(None)
-        return self.url_map.bind_to_environ(
-            request.environ, server_name=self.config["ISSUER_HOST"], subdomain=""
+        # As ``bind_to_environ`` does, which parses again what the request has parsed, and looks at
+        # the Host header first.
+        return self.url_map.bind(
+            self.config["ISSUER_HOST"],
+            request.root_path or None,
+            subdomain="",
+            url_scheme=request.scheme,
+            default_method=request.method,
+            path_info=request.path,
+            query_args=request.query_string.decode(errors="replace"),
         )
 
     def dispatch_request(self) -> ResponseReturnValue:
@@ -114,15 +122,16 @@ class Gateway(Flask):
         return self._answer()
 
     def _answer(self) -> ResponseReturnValue:
+        held = current.held()
         try:
             response = self.make_response(super().dispatch_request())
-            if "work" in g:
+            if (work := held.get("work")) is not None:
                 if request.method not in SAFE_METHODS:
-                    concurrent_ends.check(g.work)
-                g.work.commit()
+                    concurrent_ends.check(work)
+                work.commit()
         except BaseException:
-            if "work" in g:
-                g.work.rollback()
+            if (work := held.get("work")) is not None:
+                work.rollback()
             raise
         return response
 

@@ -26,6 +26,7 @@ from flask import (
     session,
     url_for,
 )
+from flask.ctx import _AppCtxGlobals
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.wrappers import Response as BaseResponse
@@ -84,6 +85,16 @@ class GatewayRequest(Request):
         return found
 
 
+def asked() -> GatewayRequest:
+    """The request itself. Flask's ``request`` looks for it each time that it is read."""
+    return cast(GatewayRequest, request._get_current_object())  # type: ignore[attr-defined]
+
+
+def held() -> _AppCtxGlobals:
+    """What this request holds, as Flask's ``g``, without a search for each use."""
+    return cast(_AppCtxGlobals, g._get_current_object())  # type: ignore[attr-defined]
+
+
 def trusted_traceparent(sent: str) -> str | None:
     """The ``traceparent`` of this request, if a trusted proxy sent it."""
     peer = request.environ.get("REMOTE_ADDR") or ""
@@ -122,9 +133,11 @@ def certificate_thumbprint() -> str | None:
 
 def work() -> UnitOfWork:
     """The unit of work of this request; started when first needed."""
-    if "work" not in g:
-        g.work = runtime().work(origin(), may_presume=True)
-    return cast(UnitOfWork, g.work)
+    holding = held()
+    found: UnitOfWork | None = holding.get("work")
+    if found is None:
+        found = holding.work = runtime().work(origin(), may_presume=True)
+    return found
 
 
 #: What a view finds or sets for its own transaction, and for the answer.
@@ -158,9 +171,10 @@ def machine_authenticator() -> MachineAuthenticator:
 
 def origin() -> Origin:
     """Where this request comes from."""
-    agent = request.headers.get("User-Agent", "")[:MAX_AGENT] or None
+    asking = asked()
+    agent = asking.environ.get("HTTP_USER_AGENT", "")[:MAX_AGENT] or None
     return Origin(
-        ip=sender_ip(),
+        ip=asking.sender.ip,
         user_agent=agent,
         request_id=g.get("request_id"),
         device_key=_device_key(),
@@ -170,6 +184,8 @@ def origin() -> Origin:
 def _device_key() -> str | None:
     """The key that this browser has proved lately, by its bound cookie; just now, if it was asked
     for a proof."""
+    if not asked().cookies:
+        return None
     is_asked = _is_asked_for_proof()
     return _key_proved_within(
         FRESH_SECONDS if is_asked else runtime().settings.bound_cookie_seconds
@@ -177,20 +193,21 @@ def _device_key() -> str | None:
 
 
 def _key_proved_within(seconds: int) -> str | None:
-    cookie = request.cookies.get(runtime().settings.cookie_name("bound"))
+    known = runtime()
+    cookie = asked().cookies.get(known.settings.cookie_name("bound"))
     if not cookie:
         return None
-    known = runtime()
     return device_bindings.key_named_by(known.vault, cookie, known.ports.clock.now(), seconds)
 
 
 def _is_asked_for_proof() -> bool:
     """Whether ``ask_for_proof`` has just returned this sign-in to the browser: its address says
     when. Whoever claims it only loses trust."""
-    asked = request.args.get("asked", "") if request.endpoint == SIGN_IN else ""
-    if request.method != "POST" or not (asked.isascii() and asked.isdigit() and len(asked) < 12):
+    sent = asked()
+    since = sent.args.get("asked", "") if sent.endpoint == SIGN_IN else ""
+    if sent.method != "POST" or not (since.isascii() and since.isdigit() and len(since) < 12):
         return False
-    age = runtime().ports.clock.now().timestamp() - int(asked)
+    age = runtime().ports.clock.now().timestamp() - int(since)
     return abs(age) <= FRESH_SECONDS + CLOCK_SECONDS
 
 
@@ -211,7 +228,7 @@ def ask_for_proof() -> BaseResponse | None:
 
 def sender_ip() -> str | None:
     """The address of the sender."""
-    return cast(GatewayRequest, request).sender.ip
+    return asked().sender.ip
 
 
 def browser_session() -> BrowserSession | None:
@@ -476,30 +493,31 @@ def install(app: Flask) -> None:
 
     @app.after_request
     def write_cookies(response: Response) -> Response:
-        _write(response, "session", g.pop("session_cookie", None))
-        _write(response, "accounts", g.pop("accounts_cookie", None))
-        _write(response, "browser", g.pop("browser_cookie", None), RECOGNITION_SECONDS)
-        seconds = runtime().settings.bound_cookie_seconds
-        _write(response, "bound", g.pop("bound_cookie", None), seconds)
-        if (offer := g.pop("registration_offer", None)) is not None:
-            response.headers["Secure-Session-Registration"] = offer
-        _write(response, "state", g.pop("browser_state", None), for_frames=True)
+        holding = held()
+        if holding.get("registration_offer") is not None:
+            response.headers["Secure-Session-Registration"] = holding.pop("registration_offer")
+        for name, purpose in _COOKIES.items():
+            if (value := holding.pop(name, None)) is not None:
+                _write(response, purpose, value)
         return response
 
 
-def _write(
-    response: Response,
-    purpose: str,
-    value: str | None,
-    max_age: int | None = None,
-    *,
-    for_frames: bool = False,
-) -> None:
-    """Set the cookie, delete it for an empty value, leave it for None. ``for_frames``: a script of
-    the gateway reads it in frames of other sites, for which browsers demand https."""
-    if value is None:
-        return
+#: The cookies of a request by what holds their new values.
+_COOKIES = {
+    "session_cookie": "session",
+    "accounts_cookie": "accounts",
+    "browser_cookie": "browser",
+    "bound_cookie": "bound",
+    "browser_state": "state",
+}
+
+
+def _write(response: Response, purpose: str, value: str) -> None:
+    """Set the cookie, delete it for an empty value. A script of the gateway reads ``state`` in
+    frames of other sites, for which browsers demand https."""
     settings = runtime().settings
+    for_frames = purpose == "state"
+    ages = {"browser": RECOGNITION_SECONDS, "bound": settings.bound_cookie_seconds}
     name, secure = settings.cookie_name(purpose), not settings.is_loopback_http
     attributes: dict[str, Any] = {
         "secure": secure,
@@ -508,6 +526,6 @@ def _write(
         "path": "/",
     }
     if value:
-        response.set_cookie(name, value, max_age=max_age, **attributes)
+        response.set_cookie(name, value, max_age=ages.get(purpose), **attributes)
     else:
         response.delete_cookie(name, **attributes)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import time
 
-from flask import Flask, Response, abort, g, request
+from flask import Flask, Response, abort
+from flask.ctx import _AppCtxGlobals
 
 from hosted_pages import response_headers
 from idp import current
+from idp.current import GatewayRequest
 from idp.settings import Settings
 from idp.web import request_log
 from service_base import request_ids, tracing
@@ -35,25 +37,27 @@ def install(app: Flask, settings: Settings) -> None:
 
     @app.before_request
     def begin() -> None:
-        sent = request.environ.get("HTTP_TRACEPARENT")
+        asked, held = current.asked(), current.held()
+        sent = asked.environ.get("HTTP_TRACEPARENT")
         traceparent = current.trusted_traceparent(sent) if sent is not None else None
-        ids = tracing.begin_request(request.method, traceparent)
-        g.request_id = ids.request_id
+        ids = tracing.begin_request(asked.method, traceparent)
+        held.request_id = ids.request_id
         response_headers.begin()
-        g.started = time.perf_counter()
-        if not is_ours(request.host, settings):
+        held.started = time.perf_counter()
+        if not is_ours(asked.host, settings):
             abort(400)
 
     @app.after_request
     def finish(response: Response) -> Response:
-        _headers(response, settings)
+        asked, held = current.asked(), current.held()
+        _headers(response, settings, asked, held)
         ids = request_ids.current()
-        _log(response, ids)
+        _log(response, ids, asked, held)
         request_ids.end()
         if ids is not None and ids.span is not None:
-            rule = request.url_rule
+            rule = asked.url_rule
             tracing.end_request(
-                ids, request.method, rule.rule if rule else None, response.status_code
+                ids, asked.method, rule.rule if rule else None, response.status_code
             )
         return response
 
@@ -61,31 +65,35 @@ def install(app: Flask, settings: Settings) -> None:
 def is_ours(host: str, settings: Settings) -> bool:
     """Whether a Host header names the issuer; the port is the proxy's affair (N60). Flask's
     TRUSTED_HOSTS cannot name an IPv6 address, and leaves the error page without addresses."""
-    wanted = settings.issuer.split("://", 1)[1]
+    wanted = settings.issuer.partition("://")[2]
     return host == wanted or _PORT.sub("", host.lower()) == _PORT.sub("", wanted.lower())
 
 
-def _headers(response: Response, settings: Settings) -> None:
+def _headers(
+    response: Response, settings: Settings, asked: GatewayRequest, held: _AppCtxGlobals
+) -> None:
     """Forms end here. Only the page whose one form is the answer to an application (form_post) lets
     it end where the application redirects to. Only the page of a sign-out has frames, and only
     that of session management may be opened in one."""
     response_headers.protect(
         response,
         is_https=not settings.is_loopback_http,
-        may_be_cached=request.endpoint in CACHEABLE,
-        keeps_opener=g.get("keeps_opener", False),
-        form_action="https: http:" if g.get("form_goes_anywhere") else "'self'",
-        frames=g.get("frame_origins", ()),
+        may_be_cached=asked.endpoint in CACHEABLE,
+        keeps_opener=held.get("keeps_opener", False),
+        form_action="https: http:" if held.get("form_goes_anywhere") else "'self'",
+        frames=held.get("frame_origins", ()),
     )
 
 
-def _log(response: Response, ids: RequestIds | None) -> None:
+def _log(
+    response: Response, ids: RequestIds | None, asked: GatewayRequest, held: _AppCtxGlobals
+) -> None:
     request_log.write(
         ids=ids,
-        endpoint=request.endpoint,
-        method=request.method,
-        path=request.path,
+        endpoint=asked.endpoint,
+        method=asked.method,
+        path=asked.path,
         status=response.status_code,
-        started=g.get("started") or time.perf_counter(),
-        ip=current.sender_ip(),
+        started=held.get("started") or time.perf_counter(),
+        ip=asked.sender.ip,
     )

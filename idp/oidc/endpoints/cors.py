@@ -3,29 +3,30 @@ may read an answer, by path. Errors have the same headers as success. Cookies ar
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, g
 
+from hosted_pages import response_headers
 from idp import current
 from idp.clients import registry
 from idp.oidc.protected_resources import RESOURCES
 
 ANY_ORIGIN = "*"
 #: Public documents: any script may read them.
-PUBLIC = (
+PUBLIC = frozenset({
     "/.well-known/openid-configuration",
     "/.well-known/oauth-authorization-server",
     "/.well-known/ssf-configuration",
     "/oauth2/v1/keys",
     *(resource.metadata_path for resource in RESOURCES),
-)
+})  # fmt: skip
 #: Scripts of registered origins may call these.
-RESTRICTED = (
+RESTRICTED = frozenset({
     "/oauth2/v1/token",
     "/oauth2/v1/userinfo",
     "/oauth2/v1/revoke",
     "/oauth2/v1/par",
     "/oauth2/v1/device_authorization",
-)
+})  # fmt: skip
 #: What a script may send besides the headers that need no permission.
 ALLOWED = "Authorization, Content-Type, DPoP"
 #: What a script may read besides the body.
@@ -41,25 +42,25 @@ def install(pages: Blueprint) -> None:
 def headers_of_failure(path: str) -> dict[str, str]:
     """The headers with which a script can read that the gateway failed or is busy. Every origin may
     read such an answer, because it is the same for everybody and the database may not answer."""
-    if path not in PUBLIC + RESTRICTED:
+    if path not in PUBLIC | RESTRICTED:
         return {}
     return {"Access-Control-Allow-Origin": ANY_ORIGIN, "Access-Control-Expose-Headers": EXPOSED}
 
 
 def _find_origin() -> None:
     """In the transaction of the request, before it is handled."""
-    origin = request.headers.get("Origin")
-    g.script_origin = None
-    if request.path in RESTRICTED and origin:
+    asked = current.asked()
+    if asked.path in RESTRICTED and (origin := asked.headers.get("Origin")):
         known = registry.allowed_origins(current.work())
         g.script_origin = origin if origin in known else None
 
 
 def _add_headers(response: Response) -> Response:
-    if request.path in PUBLIC or response.status_code >= 500:
-        response.headers.update(headers_of_failure(request.path))
-    elif request.path in RESTRICTED:
-        response.vary.add("Origin")
+    path = current.asked().path
+    if path in PUBLIC or response.status_code >= 500:
+        response.headers.update(headers_of_failure(path))
+    elif path in RESTRICTED:
+        response_headers.vary_by(response, "Origin")
         if origin := g.get("script_origin"):
             response.access_control_allow_origin = origin
             response.headers["Access-Control-Allow-Methods"] = "GET, POST"

@@ -3,6 +3,7 @@ in the header with a proof (RFC 9449)."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -76,12 +77,11 @@ def userinfo() -> Response:
 def _answer(client: AnyClient, claims: dict[str, Any], headers: dict[str, str]) -> Response:
     """The claims as JSON, or signed, or signed and encrypted, as the client registered it (OIDC
     Core 5.3.2). Raises NoEncryptionKey."""
-    response = jsonify(claims)
-    response.headers.update(dict(NO_STORE) | headers)
-    if client.userinfo_alg:
-        response.set_data(userinfo_token.sign(current.work(), ring(), client, claims))
-        response.headers["Content-Type"] = userinfo_token.MEDIA_TYPE
-    return response
+    fields = dict(NO_STORE) | headers
+    if not client.userinfo_alg:
+        return Response(json.dumps(claims), headers=fields)
+    signed = userinfo_token.sign(current.work(), ring(), client, claims)
+    return Response(signed, headers=fields | {"Content-Type": userinfo_token.MEDIA_TYPE})
 
 
 def _missing(row: AccessTokenRecord, scheme: str) -> Challenge | None:
@@ -99,11 +99,12 @@ def _missing(row: AccessTokenRecord, scheme: str) -> Challenge | None:
 def _presented_tokens() -> list[Presented]:
     """Every token that the request carries."""
     found = []
-    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    asked = current.asked()
+    scheme, _, value = asked.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() in (BEARER, DPOP) and value.strip():
         found.append((scheme.lower(), value.strip()))
-    if request.method == "POST" and request.mimetype == parameters.FORM:
-        found += [(BEARER, token) for token in request.form.getlist("access_token") if token]
+    if asked.method == "POST" and asked.mimetype == parameters.FORM:
+        found += [(BEARER, token) for token in asked.form.getlist("access_token") if token]
     return [presented(scheme, token) for scheme, token in found]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import cast
 
 from authlib.oauth2 import OAuth2Error
-from flask import Response, current_app, jsonify, request
+from flask import Response, current_app, jsonify
 
 from idp import current
 from idp.oidc import parameters
@@ -27,23 +27,24 @@ def ring() -> KeyRing:
 
 def parsed() -> ProtocolRequest:
     """The parsed form of this request. Raises invalid_request (400 or 415)."""
-    headers = {
-        name: request.headers[name] for name in ("Authorization", "DPoP") if name in request.headers
-    }
-    params = parameters.form(request.mimetype, request.args, request.form)
-    incoming = ProtocolRequest(current.work(), request.path, params, headers)
+    asked = current.asked()
+    sent = ((name, asked.headers.get(name)) for name in ("Authorization", HEADER))
+    headers = {name: value for name, value in sent if value is not None}
+    params = parameters.form(asked.mimetype, asked.args, asked.form)
+    incoming = ProtocolRequest(current.work(), asked.path, params, headers)
     incoming.certificate = current.client_certificate()
     return incoming
 
 
 def presented(scheme: str, token: str) -> Presented:
     """An access token of this request, with what the request proves beside it."""
+    asked = current.asked()
     return Presented(
         scheme=scheme,
         token=token,
-        proof=request.headers.get(HEADER),
-        method=request.method,
-        path=request.path,
+        proof=asked.headers.get(HEADER),
+        method=asked.method,
+        path=asked.path,
         certificate=current.certificate_thumbprint(),
     )
 
