@@ -34,7 +34,8 @@ from werkzeug.wrappers import Response as BaseResponse
 from idp.bound_sessions import copied_sessions, refresh, registration
 from idp.credentials.hashing import PasswordHasher
 from idp.machines.machine_authentication import MachineAuthenticator
-from idp.models import BrowserSession, Client, DeviceBinding, Interaction
+from idp.models import BrowserSession, DeviceBinding, Interaction
+from idp.models.records import AnyClient, AnySession, OpenSession
 from idp.policy.addresses import ClientAddress, client_address, is_trusted_proxy
 from idp.policy.device_binding import Standing
 from idp.session import browser_accounts, browser_state, device_bindings, interactions, sessions
@@ -87,7 +88,7 @@ class GatewayRequest(Request):
 
 def asked() -> GatewayRequest:
     """The request itself. Flask's ``request`` looks for it each time that it is read."""
-    return cast(GatewayRequest, request._get_current_object())  # type: ignore[attr-defined]
+    return cast(GatewayRequest, request._get_current_object())
 
 
 def held() -> _AppCtxGlobals:
@@ -245,6 +246,16 @@ def browser_session() -> BrowserSession | None:
     return cast("BrowserSession | None", g.browser_session)
 
 
+def unchanged_session() -> OpenSession | None:
+    """The same as ``browser_session``, as a value if this request changes nothing of it."""
+    known = "browser_session" in held()
+    found = None if known else sessions.unchanged(work(), _session_cookie())
+    if found is None:
+        return browser_session()
+    request_ids.is_asked_by(found.account.subject)
+    return found
+
+
 def _session_cookie() -> str:
     return request.cookies.get(runtime().settings.cookie_name("session"), "")
 
@@ -287,7 +298,7 @@ def drop_bound_cookie() -> None:
     g.bound_cookie = ""
 
 
-def show_browser_state(owned: BrowserSession) -> None:
+def show_browser_state(owned: AnySession) -> None:
     """Applications in this browser see that it has this session (``browser_state``)."""
     _set_browser_state(browser_state.value(work(), owned))
 
@@ -397,7 +408,7 @@ def existing_browser_binding() -> str | None:
     return value if isinstance(value, str) else None
 
 
-def use_client_preferences(client: Client | None, wishes: Sequence[str] = ()) -> None:
+def use_client_preferences(client: AnyClient | None, wishes: Sequence[str] = ()) -> None:
     """The pages of this response belong to a request of ``client``: they use the language that it
     asks for, and keep their opener if the client shows them in popups. Call it before the first
     text is translated, since the language is chosen once."""

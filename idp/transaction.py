@@ -98,6 +98,8 @@ class UnitOfWork:
     clients: dict[str, Any] = field(default_factory=dict)
     #: Machine accounts already loaded, by login.
     machine_logins: dict[str, Any] = field(default_factory=dict)
+    #: Sessions already read, by cookie (``idp.session.session_records``).
+    session_records: dict[str, Any] = field(default_factory=dict)
     #: The receivers of security events of each account, and the events of this transaction
     #: (``idp.audit.security_events``).
     receivers: dict[int, Any] = field(default_factory=dict)
@@ -284,7 +286,9 @@ class UnitOfWork:
     def _forget(self) -> None:
         """What was loaded belongs to the transaction that has ended."""
         self._kept = None
-        for loaded in (self.machine_logins, self.receivers, self.told, self.relied_on):
+        for loaded in (
+            self.machine_logins, self.session_records, self.receivers, self.told, self.relied_on,
+        ):  # fmt: skip
             loaded.clear()
 
     def close(self) -> None:

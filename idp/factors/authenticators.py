@@ -10,18 +10,21 @@ from sqlalchemy import bindparam, select, update
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.credentials import notices
+from idp.db import table
 from idp.factors import recovery_codes, security_question
 from idp.factors.factor_refusals import LastRequiredFactor, TooManyFactors
 from idp.messages.message_kinds import MailKind
 from idp.mfa.assurance import FactorKind, is_strong, strongest_first
 from idp.mfa.prompt_reasons import AccountChange
 from idp.models import Account, Authenticator, BrowserSession
+from idp.models.records import AnyAccount
 from idp.policy import enrolment_steps as rules
 from idp.policy.lockout import Budget
 from idp.policy.names import printable
 from idp.policy.phone_number import masked as masked_number
 from idp.session import failed_attempts, sessions
 from idp.transaction import UnitOfWork, spend_once
+from service_base.prepared import Prepared
 
 #: Limit on wrong codes for an account, over all sessions, pages and factors (N63).
 WRONG = Budget(10, timedelta(minutes=15), timedelta(minutes=15))
@@ -32,22 +35,33 @@ PROOF = timedelta(minutes=5)
 #: How long a verification, including one at sign-in, permits sensitive changes by an operator.
 FRESH = timedelta(minutes=15)
 MAX_NAME = 60
-_CONFIRMED = select(Authenticator).where(
+_ARE_CONFIRMED = (
     Authenticator.account_id == bindparam("account"),
     Authenticator.removed_at.is_(None),
     Authenticator.confirmed_at.is_not(None),
 )
+_CONFIRMED = select(Authenticator).where(*_ARE_CONFIRMED)
+_KINDS = Prepared(select(table(Authenticator).c.kind).where(*_ARE_CONFIRMED))
 #: Factors of an account.
 MOST = 20
 
 
-def list_usable(work: UnitOfWork, account: Account) -> list[Authenticator]:
+def list_usable(work: UnitOfWork, account: AnyAccount) -> list[Authenticator]:
     """The confirmed factors that can be used in this environment: the preferred one first, then by
     strength."""
     rows = work.db.scalars(_CONFIRMED, {"account": account.id})
-    texts = work.ports.sms is not None
-    usable = [row for row in rows if row.kind != FactorKind.SMS or texts]
+    usable = [row for row in rows if _is_usable(work, row.kind)]
     return sorted(usable, key=lambda r: (not r.is_preferred, strongest_first(r.kind), r.id))
+
+
+def has_usable(work: UnitOfWork, account: AnyAccount) -> bool:
+    """Whether there is one."""
+    rows = work.run(_KINDS, {"account": account.id})
+    return any(_is_usable(work, row.kind) for row in rows)
+
+
+def _is_usable(work: UnitOfWork, kind: str) -> bool:
+    return kind != FactorKind.SMS or work.ports.sms is not None
 
 
 def acceptable(work: UnitOfWork, account: Account, *, needs_strong: bool) -> list[Authenticator]:

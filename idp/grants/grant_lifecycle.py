@@ -11,8 +11,15 @@ from sqlalchemy import bindparam, insert, select, update
 from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.db import table
-from idp.models import Account, AccountKind, BrowserSession, Client, Grant
-from idp.models.records import AnyAccount, AnyClient, AnyGrant, AnySession, GrantRecord
+from idp.models import Account, AccountKind, Grant
+from idp.models.records import (
+    AnyAccount,
+    AnyClient,
+    AnyGrant,
+    AnySession,
+    GrantRecord,
+    OpenSession,
+)
 from idp.models.revision import CURRENT
 from idp.policy.scopes import ACR_PASSWORD
 from idp.policy.session_rules import may_sign_in
@@ -35,8 +42,8 @@ _REVOKE = Prepared(
 class Authorization:
     """What a person in a session authorizes a client to do."""
 
-    session: BrowserSession
-    client: Client
+    session: OpenSession
+    client: AnyClient
     scopes: list[str]
     claims: dict[str, object]
     nonce: str | None

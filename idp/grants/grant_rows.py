@@ -10,26 +10,17 @@ from sqlalchemy import Select, select
 from idp import client_records
 from idp.db import Base, table
 from idp.models import Account, BrowserSession, Grant, Participant, Person
-from idp.models.records import (
-    AccountRecord,
-    GrantRecord,
-    PersonRecord,
-    SessionRecord,
-    columns,
-    frozen,
-)
+from idp.models.records import GrantRecord, SessionRecord, columns, frozen
 from idp.models.revision import CURRENT
+from idp.session.session_records import OF_ACCOUNT, account_of
 from idp.transaction import UnitOfWork
 
 _GRANT, _ACCOUNT, _PERSON = table(Grant), table(Account), table(Person)
 _SESSION, _PARTICIPANT = table(BrowserSession), table(Participant)
 _OF_GRANT = columns(Grant, GrantRecord)
-_OF_ACCOUNT = columns(Account, AccountRecord)
-_OF_PERSON = columns(Person, PersonRecord)
 _OF_SESSION = columns(BrowserSession, SessionRecord)
 _G = len(_OF_GRANT)
-_A = _G + len(_OF_ACCOUNT)
-_P = _A + 1 + len(_OF_PERSON)
+_P = _G + len(OF_ACCOUNT)
 
 
 def select_with_grant(model: type[Base], record: type[Any]) -> Select[Any]:
@@ -42,7 +33,7 @@ def select_with_grant(model: type[Base], record: type[Any]) -> Select[Any]:
         .outerjoin(_PARTICIPANT, _PARTICIPANT.c.id == _ACCOUNT.c.second_participant_id)
         .outerjoin(_SESSION, _SESSION.c.id == _GRANT.c.session_id)
     )
-    behind = (*_OF_GRANT, *_OF_ACCOUNT, _PARTICIPANT.c.number, *_OF_PERSON, *_OF_SESSION)
+    behind = (*_OF_GRANT, *OF_ACCOUNT, *_OF_SESSION)
     return select(CURRENT, *columns(model, record), *behind).select_from(found)
 
 
@@ -57,8 +48,7 @@ def record_of(work: UnitOfWork, record: type[Any], row: Sequence[Any]) -> Any:
 def _grant(work: UnitOfWork, values: list[Any]) -> GrantRecord:
     account = session = None
     if values[_G] is not None:
-        person = PersonRecord(*values[_A + 1 : _P])
-        account = AccountRecord(*[*values[_G:_A], values[_A] or "", person])
+        account = account_of(values[_G:_P])
         if values[_P] is not None:
             session = SessionRecord(*[*values[_P:], account])
     client = client_records.by_id(work, values[1])

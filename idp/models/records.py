@@ -45,8 +45,15 @@ class ClientRecord:
     fapi2_security_profile: bool
     grant_types: tuple[str, ...]
     scopes: tuple[str, ...]
+    redirect_uris: tuple[str, ...]
+    require_pkce: bool
+    require_pushed_requests: bool
     account_kinds: tuple[str, ...]
+    trusted: bool
+    uses_popups: bool
     minimum_acr: str | None
+    second_factor: str
+    authorization_response_alg: str
     sector_identifier: str
     id_token_alg: str
     id_token_encryption_alg: str
@@ -66,6 +73,11 @@ class ClientRecord:
     push_account_kind: str
     push_default_participant: str
     disabled_at: datetime | None
+
+    @property
+    def is_public(self) -> bool:
+        """A public client has no secret (RFC 6749 section 2.1)."""
+        return self.auth_method == AuthMethod.NONE
 
     def allows_account(self, account: AnyAccount | MachineRecord) -> bool:
         """Whether accounts of this kind can open the client (EN-03, MA-07)."""
@@ -146,6 +158,21 @@ class SessionRecord:
     expires_at: datetime
     ended_at: datetime | None
     account: AccountRecord
+
+
+@dataclass(frozen=True, slots=True)
+class SignedInSession(SessionRecord):
+    """A browser session, for requests that change nothing of it."""
+
+    auth_time: datetime
+    acr: str
+    amr: tuple[str, ...]
+    binding_id: int | None
+
+    @property
+    def account_id(self) -> int:
+        """The key of its account."""
+        return self.account.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +258,8 @@ def actors(act: dict[str, Any] | None) -> list[str]:
 AnyClient: TypeAlias = "Client | ClientRecord"
 AnyAccount: TypeAlias = "Account | AccountRecord"
 AnySession: TypeAlias = "BrowserSession | SessionRecord"
+#: With what sign-ins need of it.
+OpenSession: TypeAlias = "BrowserSession | SignedInSession"
 AnyGrant: TypeAlias = "Grant | GrantRecord"
 
 

@@ -29,7 +29,7 @@ def unwrap(
     text = params.get("request")
     if text is None:
         return params, None
-    client = registry.find(work, params.get("client_id", "")[:200])
+    client = registry.find_record(work, params.get("client_id", "")[:200])
     if client is None:
         return params, None
     if not client_keys.has_any(client):

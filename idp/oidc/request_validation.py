@@ -12,8 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from idp.clients import registry
-from idp.models import Client
-from idp.models.records import AnyClient
+from idp.models.records import AnyClient, ClientRecord
 from idp.oidc import tokens
 from idp.oidc.claims import SCOPE_CLAIMS
 from idp.oidc.interaction import AuthorizationRequest
@@ -49,7 +48,7 @@ class NotRedirectable(Exception):
     """The client or its redirect URI is not registered or not enabled. The person sees an error
     page."""
 
-    def __init__(self, code: PageError, client: Client | None = None) -> None:
+    def __init__(self, code: PageError, client: AnyClient | None = None) -> None:
         super().__init__(code)
         self.code = code
         self.client = client
@@ -66,11 +65,11 @@ class RequestError(Exception):
 
 def trusted_target(
     work: UnitOfWork, params: dict[str, str], repeated: set[str]
-) -> tuple[Client, str]:
+) -> tuple[ClientRecord, str]:
     """The enabled client and its registered redirect URI. Raises NotRedirectable."""
     if repeated & {"client_id", "redirect_uri"}:
         raise NotRedirectable(PageError.REPEATED_PARAMETER)
-    client = registry.find(work, params.get("client_id", "")[:200])
+    client = registry.find_record(work, params.get("client_id", "")[:200])
     if client is None or "authorization_code" not in client.grant_types:
         raise NotRedirectable(PageError.UNKNOWN_CLIENT)
     if client.disabled_at is not None:
@@ -84,7 +83,7 @@ def trusted_target(
 def validate(
     work: UnitOfWork,
     ring: KeyRing,
-    client: Client,
+    client: AnyClient,
     redirect_uri: str,
     params: dict[str, str],
     repeated: set[str],
@@ -120,7 +119,7 @@ def validate(
     )
 
 
-def check_is_pushed(client: Client, settings: Settings) -> None:
+def check_is_pushed(client: AnyClient, settings: Settings) -> None:
     """Raises RequestError for a request in the browser's URL if it must be pushed (RFC 9126,
     sections 5 and 6)."""
     if client.require_pushed_requests or settings.require_pushed_requests:
@@ -170,7 +169,7 @@ def _nonce(params: dict[str, str]) -> str | None:
     return nonce
 
 
-def _challenge(client: Client, params: dict[str, str]) -> str | None:
+def _challenge(client: AnyClient, params: dict[str, str]) -> str | None:
     """PKCE with S256 only. A client that need not use PKCE must still use it correctly."""
     challenge, method = params.get("code_challenge"), params.get("code_challenge_method")
     if challenge is None and method is None:
@@ -208,7 +207,7 @@ def _max_age(params: dict[str, str]) -> int | None:
     return int(raw)
 
 
-def _claims(client: Client, params: dict[str, str]) -> dict[str, Any]:
+def _claims(client: AnyClient, params: dict[str, str]) -> dict[str, Any]:
     """The ``claims`` parameter (OIDC Core 5.5), without claims that this client may not have."""
     raw = params.get("claims")
     if raw is None:

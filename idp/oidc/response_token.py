@@ -3,7 +3,7 @@ changed the answer (JARM: JWT Secured Authorization Response Mode for OAuth 2.0)
 
 from __future__ import annotations
 
-from idp.models import Client
+from idp.models.records import AnyClient
 from idp.oidc import tokens
 from idp.oidc.jwks import KeyRing
 from idp.transaction import UnitOfWork
@@ -14,7 +14,7 @@ TYPE = "authorization-response+jwt"
 LIFETIME = 120
 
 
-def sign(work: UnitOfWork, ring: KeyRing, client: Client, fields: list[tuple[str, str]]) -> str:
+def sign(work: UnitOfWork, ring: KeyRing, client: AnyClient, fields: list[tuple[str, str]]) -> str:
     """The JWT with the parameters of the response, ``iss`` among them."""
     claims = dict(fields) | {"aud": client.client_id, "exp": tokens.seconds(work.now) + LIFETIME}
     return ring.sign(work, client.authorization_response_alg, TYPE, claims)

@@ -15,5 +15,6 @@ __all__ = [
     "front_channel",
     "interactions",
     "pushed_requests",
+    "session_records",
     "sessions",
 ]

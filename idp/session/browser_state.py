@@ -10,19 +10,19 @@ from __future__ import annotations
 import hashlib
 from urllib.parse import urlsplit
 
-from idp.models import BrowserSession, Client
+from idp.models.records import AnyClient, AnySession
 from idp.transaction import UnitOfWork
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
-def value(work: UnitOfWork, session: BrowserSession) -> str:
+def value(work: UnitOfWork, session: AnySession) -> str:
     """The value of the browser's cookie while it has this session."""
     return work.vault.digest("browser-state", session.public_id)
 
 
 def session_state(
-    work: UnitOfWork, session: BrowserSession, client: Client, redirect_uri: str
+    work: UnitOfWork, session: AnySession, client: AnyClient, redirect_uri: str
 ) -> str | None:
     """The ``session_state`` of an answer that is sent to ``redirect_uri``. None for an address that
     is no page of a browser, and so can open no frame."""

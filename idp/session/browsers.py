@@ -16,6 +16,7 @@ from idp.audit import events
 from idp.audit.actions import AuditAction
 from idp.mfa.risk_values import Device
 from idp.models import Account, DeviceBinding, FormerBrowserCookie, KnownBrowser
+from idp.models.records import AnyAccount
 from idp.policy.addresses import network_of
 from idp.session import device_bindings
 from idp.transaction import UnitOfWork
@@ -43,14 +44,14 @@ _REPLACED = (
 )
 
 
-def known(work: UnitOfWork, account: Account | None, cookie: str) -> KnownBrowser | None:
+def known(work: UnitOfWork, account: AnyAccount | None, cookie: str) -> KnownBrowser | None:
     """The row of this account for the browser with this cookie, unless it was forgotten, or is
     bound to a key that the browser has not proved."""
     row = _row_of(work, account, cookie)
     return row if row is not None and device_bindings.is_proved(work, row) else None
 
 
-def _row_of(work: UnitOfWork, account: Account | None, cookie: str) -> KnownBrowser | None:
+def _row_of(work: UnitOfWork, account: AnyAccount | None, cookie: str) -> KnownBrowser | None:
     account_id = account.id if account else 0
     return work.db.scalar(_OF_ACCOUNT, {"account": account_id, "digests": _digests(work, cookie)})
 

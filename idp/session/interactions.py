@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import bindparam, select
 
 from idp.models import Account, Client, Consent, Interaction
+from idp.models.records import AnyClient
 from idp.policy.local_path import safe_path
 from idp.transaction import UnitOfWork, spend_once
 
@@ -17,7 +18,7 @@ def begin(
     work: UnitOfWork,
     browser: str,
     *,
-    client: Client | None = None,
+    client: AnyClient | None = None,
     request: dict[str, Any] | None = None,
     return_to: str = "/",
 ) -> Interaction:
@@ -25,7 +26,7 @@ def begin(
     interaction = Interaction(
         handle=work.token(24),
         browser=work.vault.digest("browser", browser),
-        client=client,
+        client_id=client.id if client is not None else None,
         request=request or {},
         return_to=safe_path(return_to),
         created_at=work.now,
@@ -69,7 +70,7 @@ def complete(work: UnitOfWork, interaction: Interaction) -> bool:
     return spend_once(work, interaction, Interaction.completed_at)
 
 
-def consent_of(work: UnitOfWork, account_id: int, client: Client) -> Consent | None:
+def consent_of(work: UnitOfWork, account_id: int, client: AnyClient) -> Consent | None:
     """The stored consent of the account to this client, if any."""
     return work.db.scalar(
         select(Consent).where(Consent.account_id == account_id, Consent.client_id == client.id)

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from idp.models import Client, PushedRequest
+from idp.models import PushedRequest
+from idp.models.records import AnyClient
 from idp.transaction import UnitOfWork, spend_once
 
 PREFIX = "urn:ietf:params:oauth:request_uri:"
@@ -14,7 +15,7 @@ PREFIX = "urn:ietf:params:oauth:request_uri:"
 SECONDS = 90
 
 
-def store(work: UnitOfWork, client: Client, request: dict[str, Any]) -> str:
+def store(work: UnitOfWork, client: AnyClient, request: dict[str, Any]) -> str:
     """Store a validated request for ``SECONDS``; returns its ``request_uri``."""
     secret = work.token(32)
     work.db.add(
@@ -28,7 +29,7 @@ def store(work: UnitOfWork, client: Client, request: dict[str, Any]) -> str:
     return PREFIX + secret
 
 
-def find(work: UnitOfWork, client: Client, request_uri: str) -> PushedRequest | None:
+def find(work: UnitOfWork, client: AnyClient, request_uri: str) -> PushedRequest | None:
     """The request of this client that has not expired and has no answer yet. Until then it may be
     loaded several times: people reload pages (RFC 9126 section 4)."""
     secret = request_uri.removeprefix(PREFIX)

@@ -22,14 +22,15 @@ from idp.models import (
     Grant,
     RoleGroup,
 )
-from idp.models.records import AnySession, actors
+from idp.models.records import AnyClient, AnySession, SignedInSession, actors
 from idp.policy.session_rules import TOUCH_INTERVAL, Limits, is_alive, may_sign_in
-from idp.session import concurrent_ends, device_bindings, logout_recipients
+from idp.session import concurrent_ends, device_bindings, logout_recipients, session_records
 from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
 from service_base.prepared import Prepared
 
 MAX_AGENT = 400
+MAX_COOKIE = 100
 #: Locked until the code is stored, so that the code ends with the sid.
 _SID = Prepared(
     select(ClientSession.sid)
@@ -102,7 +103,7 @@ def find(work: UnitOfWork, cookie: str) -> BrowserSession | None:
 
 def of_cookie(work: UnitOfWork, cookie: str) -> BrowserSession | None:
     """The same, without a record of the use."""
-    if not cookie or len(cookie) > 100:
+    if not cookie or len(cookie) > MAX_COOKIE:
         return None
     digests = work.vault.digests("session", cookie)
     session = work.db.scalar(_OF_COOKIE, {"digests": digests})
@@ -112,15 +113,33 @@ def of_cookie(work: UnitOfWork, cookie: str) -> BrowserSession | None:
     return session
 
 
+def unchanged(work: UnitOfWork, cookie: str) -> SignedInSession | None:
+    """As ``find``, as a value, if the request changes nothing of the session: it is bound to no key
+    of the browser, and its use was recorded lately."""
+    if not cookie or len(cookie) > MAX_COOKIE:
+        return None
+    session: SignedInSession | None = work.session_records.get(cookie)
+    if session is None:
+        session = session_records.of_digests(work, work.vault.digests("session", cookie))
+        if session is None or session.binding_id is not None or _is_due(work, session):
+            return None
+        work.session_records[cookie] = session
+    return session if is_live(work, session) else None
+
+
 def touch(work: UnitOfWork, session: BrowserSession) -> None:
     """Record that the session was used, once in an interval."""
-    if work.now - session.last_seen_at > TOUCH_INTERVAL:
+    if _is_due(work, session):
         session.last_seen_at = work.now
+
+
+def _is_due(work: UnitOfWork, session: AnySession) -> bool:
+    return work.now - session.last_seen_at > TOUCH_INTERVAL
 
 
 def last_account_id(work: UnitOfWork, cookie: str) -> int | None:
     """The key of the account whose session this cookie was, ended or not; None if unknown."""
-    if not cookie or len(cookie) > 100:
+    if not cookie or len(cookie) > MAX_COOKIE:
         return None
     digests = work.vault.digests("session", cookie)
     return work.db.scalar(
@@ -157,7 +176,7 @@ def step_up(work: UnitOfWork, session: BrowserSession, methods: Sequence[str]) -
     return renew(work, session)
 
 
-def sid_for(work: UnitOfWork, session: BrowserSession, client: Client) -> str:
+def sid_for(work: UnitOfWork, session: AnySession, client: AnyClient) -> str:
     """The ``sid`` under which this client knows the session; created when first needed."""
     key = {"session": session.id, "client": client.id}
     sid = work.run(_SID, key).scalar()

@@ -7,24 +7,26 @@ from idp.factors import authenticators
 from idp.mfa.assurance import METHODS, FactorKind, acr_of, passkey_methods
 from idp.mfa.decision import DUE
 from idp.mfa.second_factor_rule import Rule, strictest
-from idp.models import Authenticator, BrowserSession, Client
+from idp.models import Account, Authenticator
+from idp.models.records import AnyClient, OpenSession
 from idp.policy.scopes import ACR_MFA, satisfies
 from idp.session import browsers
 from idp.transaction import UnitOfWork
 
 
 def demanded(
-    work: UnitOfWork, client: Client, session: BrowserSession | None, cookie: str
+    work: UnitOfWork, client: AnyClient, session: OpenSession | None, cookie: str
 ) -> str | None:
     """The level that the client demands. It is the registered level, or a higher one if a
     second-factor rule needs a factor that the session lacks, such as that of a new role group."""
     if session is None or satisfies(session.acr, ACR_MFA):
         return client.minimum_acr
     rules = [client.second_factor]
-    if authenticators.list_usable(work, session.account):
+    if authenticators.has_usable(work, session.account):
+        account = work.db.get_one(Account, session.account.id)
         rules += [
             work.settings.second_factor,
-            *held_role_groups.second_factor_rules(work, session.account),
+            *held_role_groups.second_factor_rules(work, account),
         ]
     rule = strictest(rules)
     asks = rule is Rule.ALWAYS
@@ -37,7 +39,7 @@ def demanded(
     return ACR_MFA
 
 
-def reachable(work: UnitOfWork, session: BrowserSession) -> str:
+def reachable(work: UnitOfWork, session: OpenSession) -> str:
     """The level to which the session can rise with the factors of its account."""
     best = session.acr
     weak_counts = work.settings.weak_factors_satisfy_mfa

@@ -6,7 +6,8 @@ from idp import client_records
 from idp.credentials import temporary_passwords
 from idp.factors import enrolment
 from idp.mfa.prompt_reasons import NoPromptReason
-from idp.models import Account, AccountState, BrowserSession, Client, Interaction
+from idp.models import Account, AccountState, Interaction
+from idp.models.records import AnyClient, OpenSession
 from idp.policy.session_rules import may_sign_in
 from idp.policy.signin_state import (
     STAGE_COLUMNS,
@@ -40,8 +41,8 @@ log = logs.Logger("gateway.signin")
 def load(
     work: UnitOfWork,
     found: Interaction | None,
-    session: BrowserSession | None,
-    client: Client | None = None,
+    session: OpenSession | None,
+    client: AnyClient | None = None,
     *,
     browser_cookie: str = "",
     demands_level: bool = False,
@@ -114,7 +115,7 @@ def account_in_progress(work: UnitOfWork, found: Interaction | None) -> Account 
 
 
 def _seen_from(
-    session: BrowserSession | None, progress: Progress, found: Interaction | None
+    session: OpenSession | None, progress: Progress, found: Interaction | None
 ) -> Progress:
     """What the browser's session means for the sign-in."""
     if session is None or found is None or isinstance(progress, Started | PasswordChangeRequired):
@@ -155,8 +156,8 @@ def _proved(found: Interaction) -> tuple[Evidence, SecondFactorDecision]:
 
 def _session_view(
     work: UnitOfWork,
-    session: BrowserSession | None,
-    client: Client | None = None,
+    session: OpenSession | None,
+    client: AnyClient | None = None,
     reachable: str | None = None,
 ) -> SessionView | None:
     """The session, with the subject that the client knows."""
@@ -172,7 +173,7 @@ def _session_view(
 
 
 def _answers(
-    work: UnitOfWork, found: Interaction | None, session: BrowserSession | None, client: Client
+    work: UnitOfWork, found: Interaction | None, session: OpenSession | None, client: AnyClient
 ) -> Answers:
     """The answers count for the person who gave them; a denial counts in any case."""
     remembered: frozenset[str] = frozenset()

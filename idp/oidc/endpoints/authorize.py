@@ -16,7 +16,8 @@ from idp.audit.actions import AuditAction, ProtocolCode
 from idp.clients import registry
 from idp.directory import held_role_groups
 from idp.grants import authorization_codes, device_authorizations, grant_lifecycle
-from idp.models import BrowserSession, Client, Interaction
+from idp.models import Interaction
+from idp.models.records import AnyClient, OpenSession
 from idp.oidc import interaction as rules
 from idp.oidc import request_object, response_token
 from idp.oidc.endpoints import device_answers, posted
@@ -88,7 +89,7 @@ def _pushed(params: dict[str, str], repeated: set[str]) -> BaseResponse:
     work = current.work()
     if repeated & {"client_id", "request_uri"}:
         return _refused_page(PageError.REPEATED_PARAMETER)
-    client = registry.find(work, params.get("client_id", "")[:200])
+    client = registry.find_record(work, params.get("client_id", "")[:200])
     if client is None:
         return _refused_page(PageError.UNKNOWN_CLIENT)
     if client.disabled_at is not None:
@@ -102,7 +103,7 @@ def _pushed(params: dict[str, str], repeated: set[str]) -> BaseResponse:
     return _dispatch(client, asked, None)
 
 
-def _repeat_by_get(client: Client, asked: AuthorizationRequest) -> BaseResponse:
+def _repeat_by_get(client: AnyClient, asked: AuthorizationRequest) -> BaseResponse:
     return posted.redirect_to_get(
         "oidc.authorize_posted", {"client_id": client.client_id, "request": asked.to_json()}
     )
@@ -113,7 +114,7 @@ def authorize_posted() -> BaseResponse:
     received = posted.received()
     if received is None:
         return _hard_error(PageError.STALE_REQUEST)
-    client = registry.find(current.work(), received["client_id"])
+    client = registry.find_record(current.work(), received["client_id"])
     if client is None or client.disabled_at is not None:
         return _hard_error(PageError.DISABLED_CLIENT if client else PageError.UNKNOWN_CLIENT)
     return _dispatch(client, AuthorizationRequest.from_json(received["request"]), None)
@@ -133,7 +134,7 @@ def resume() -> BaseResponse:
 
 
 def _dispatch(
-    client: Client, asked: AuthorizationRequest, found: Interaction | None
+    client: AnyClient, asked: AuthorizationRequest, found: Interaction | None
 ) -> BaseResponse:
     work, session = current.work(), _session_of(client, asked)
     current.use_client_preferences(client, asked.ui_locales)
@@ -164,11 +165,11 @@ def _dispatch(
     return redirect(url_for(PAGES[type(step)], flow=found.handle, again=again), code=303)
 
 
-def _session_of(client: Client, asked: AuthorizationRequest) -> BrowserSession | None:
+def _session_of(client: AnyClient, asked: AuthorizationRequest) -> OpenSession | None:
     """The active session. If a silent request names another account that is signed in in this
     browser, its session (OIDC Core 3.1.2.1, ``id_token_hint``): so an application stays signed in
     after the person has switched the account elsewhere."""
-    active, wanted = current.browser_session(), asked.expected_subject
+    active, wanted = current.unchanged_session(), asked.expected_subject
     if not wanted or "none" not in asked.prompt or not current.accounts_cookie():
         return active
     work = current.work()
@@ -208,9 +209,9 @@ def _finish(found: Interaction | None, asked: AuthorizationRequest) -> BaseRespo
 
 
 def _grant(
-    client: Client,
+    client: AnyClient,
     asked: AuthorizationRequest,
-    session: BrowserSession,
+    session: OpenSession,
     *,
     after_form: bool,
     existing_session: bool,
@@ -252,10 +253,10 @@ def _grant(
     return _answer(client, asked, fields, after_form=after_form)
 
 
-def _session_state(client: Client, asked: AuthorizationRequest) -> str | None:
+def _session_state(client: AnyClient, asked: AuthorizationRequest) -> str | None:
     """What the frame of the gateway compares with this browser (Session Management 1.0 section 2).
     The browser shows its session from now on, also one that started before it did."""
-    active = current.browser_session()
+    active = current.unchanged_session()
     if active is None:
         return None
     current.show_browser_state(active)
@@ -263,13 +264,13 @@ def _session_state(client: Client, asked: AuthorizationRequest) -> str | None:
 
 
 def _refuse(
-    client: Client,
+    client: AnyClient,
     asked: AuthorizationRequest,
     refusal: rules.Refuse,
     *,
     after_form: bool = False,
 ) -> BaseResponse:
-    work, session = current.work(), current.browser_session()
+    work, session = current.work(), current.unchanged_session()
     events.record(
         work,
         AuditAction.AUTHORIZE_REFUSED,
@@ -290,7 +291,7 @@ def _refuse(
 
 
 def _answer(
-    client: Client,
+    client: AnyClient,
     asked: AuthorizationRequest,
     fields: list[tuple[str, str]],
     *,
@@ -329,7 +330,7 @@ if missing := set(PageError) - PAGE_ERRORS.keys():
     raise RuntimeError(f"no text for {missing}")
 
 
-def _refused_page(code: PageError, client: Client | None = None) -> BaseResponse:
+def _refused_page(code: PageError, client: AnyClient | None = None) -> BaseResponse:
     events.record(
         current.work(),
         AuditAction.AUTHORIZE_REFUSED,
