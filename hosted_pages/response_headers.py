@@ -74,7 +74,7 @@ def protect(
     in frames."""
     headers = response.headers
     # Each use of the proxy looks for the object.
-    known: Any = g._get_current_object()  # type: ignore[attr-defined]
+    known: Any = g._get_current_object()
     # A redirect has no document to protect, and would part a popup from its opener on the way.
     redirects = 300 <= response.status_code < 400 and response.status_code != 304
     parts = not keeps_opener and not redirects

@@ -28,6 +28,7 @@ from flask import (
 )
 from flask.ctx import _AppCtxGlobals
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
+from itsdangerous import URLSafeTimedSerializer
 from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -88,12 +89,12 @@ class GatewayRequest(Request):
 
 def asked() -> GatewayRequest:
     """The request itself. Flask's ``request`` looks for it each time that it is read."""
-    return cast(GatewayRequest, request._get_current_object())
+    return cast(GatewayRequest, request._get_current_object())  # type: ignore[attr-defined]
 
 
 def held() -> _AppCtxGlobals:
     """What this request holds, as Flask's ``g``, without a search for each use."""
-    return cast(_AppCtxGlobals, g._get_current_object())  # type: ignore[attr-defined]
+    return cast(_AppCtxGlobals, g._get_current_object())
 
 
 def trusted_traceparent(sent: str) -> str | None:
@@ -484,6 +485,14 @@ def is_cross_site_form() -> bool:
 class FormCookie(SecureCookieSessionInterface):
     """Flask's session cookie, which a form of another site cannot replace. A request without the
     cookie, whose view does not use it, costs nothing."""
+
+    _serializer: URLSafeTimedSerializer | None = None
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        """Made once: the keys of a process do not change."""
+        if self._serializer is None:
+            self._serializer = super().get_signing_serializer(app)
+        return self._serializer
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         if self.get_cookie_name(app) not in request.cookies:

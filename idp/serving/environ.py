@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -13,6 +14,9 @@ from idp.serving.refusals import RefusedRequest
 SINGLE = {b"authorization", b"host", b"content-type", b"origin"}
 #: About the connection, or known from the body that was read; ``Proxy`` would become HTTP_PROXY.
 DROPPED = {b"content-length", b"transfer-encoding", b"connection", b"expect", b"proxy"}
+
+#: Longer names are not kept.
+MAX_KNOWN = 50
 
 
 def environ_of(scope: dict[str, Any], body: bytes, length: int | None) -> dict[str, Any]:
@@ -44,14 +48,25 @@ def environ_of(scope: dict[str, Any], body: bytes, length: int | None) -> dict[s
     return environ | _fields(scope["headers"])
 
 
+def _key(name: bytes) -> str | None:
+    """The variable of a header; None for one that is dropped."""
+    # An underscore would be read as a hyphen: what a proxy took away could come back.
+    if name in DROPPED or b"_" in name:
+        return None
+    key = name.decode("latin-1").upper().replace("-", "_")
+    return key if name == b"content-type" else f"HTTP_{key}"
+
+
+#: Clients send the same few again and again.
+_known_key = lru_cache(256)(_key)
+
+
 def _fields(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
     fields: dict[str, str] = {}
     for name, value in headers:
-        # An underscore would be read as a hyphen: what a proxy took away could come back.
-        if name in DROPPED or b"_" in name:
+        key = _known_key(name) if len(name) <= MAX_KNOWN else _key(name)
+        if key is None:
             continue
-        key = name.decode("latin-1").upper().replace("-", "_")
-        key = key if name == b"content-type" else f"HTTP_{key}"
         if key in fields and name in SINGLE:
             raise RefusedRequest(400, f"repeated_{name.decode()}")
         glue = "; " if name == b"cookie" else ","

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -31,9 +32,14 @@ class Answer:
         await send({"type": "http.response.body", "body": self.body})
 
 
+@lru_cache(256)
+def _name(of_field: str) -> bytes:
+    return of_field.lower().encode("latin-1")
+
+
 def answer_of(status: str, headers: list[tuple[str, str]], body: bytes) -> Answer:
     """A response as WSGI writes it."""
-    fields = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    fields = [(_name(name), value.encode("latin-1")) for name, value in headers]
     return Answer(int(status[:3]), fields, body)
 
 

@@ -135,6 +135,28 @@ def test_a_request_that_used_an_old_registration_is_run_again(
     assert world.events("client.refused") == []
 
 
+@pytest.mark.parametrize("change", ["disabled", "redirect_uris"])
+def test_n18_an_authorization_request_counts_what_another_process_changed_at_once(
+    world: World, other: World, change: str
+) -> None:
+    """N18, N25: it presumes what the process keeps; no answer rests on that."""
+    rp, username = world.relying_party(), world.account()
+    browser = world.browser()
+    browser.code(rp, username)
+    granted = len(world.events("authorize.granted"))
+    with other.work() as work:
+        client = registry.get(work, rp.client_id)
+        if change == "disabled":
+            registry.disable(work, client)
+        else:
+            client.redirect_uris = ["https://new.rp.test/callback"]
+    answer = browser.authorize(rp)
+    assert answer.status_code == 400
+    assert len(world.events("authorize.granted")) == granted
+    code = "disabled_client" if change == "disabled" else "unregistered_redirect_uri"
+    assert [row.reason for row in world.events("authorize.refused")] == [code]
+
+
 def test_only_a_request_that_can_be_run_again_presumes_the_revision(world: World) -> None:
     """What was presumed is compared before the commit at the latest. A transaction that is not a
     request, or has committed, reads the revision first."""

@@ -16,15 +16,15 @@ from tests.world import Browser, Rp, World, hidden_fields
 #: token by code: code with all behind it and the revision, groups; spend, refresh token, access
 #: token, event. By refresh: token with the revision, groups; spend, successor, access token, event.
 #: By client credentials: grant with the revision, access token, event. Userinfo and introspection:
-#: token with the revision, groups. Authorize: client, session, factors, rules of role
-#: groups, sid; grant, code, event.
+#: token with the revision, groups. Authorize: session, factors, sid; grant with the revision,
+#: event, code.
 BOUNDS = {
     "code": 6,
     "refresh": 6,
     "client credentials": 3,
     "userinfo": 2,
     "introspection": 2,
-    "authorize": 8,
+    "authorize": 6,
 }
 
 

@@ -12,7 +12,14 @@ from idp.clients import registry
 from idp.directory import accounts
 from idp.grants import grant_lifecycle
 from idp.mfa.risk_values import Device
-from idp.models import Account, BrowserSession, Grant, KnownBrowser
+from idp.models import (
+    Account,
+    AccountState,
+    BrowserSession,
+    DeviceBinding,
+    Grant,
+    KnownBrowser,
+)
 from idp.policy.scopes import ACR_MFA
 from idp.policy.session_rules import TOUCH_INTERVAL
 from idp.session import browser_accounts, browsers, failed_attempts, interactions, sessions
@@ -314,6 +321,52 @@ def test_the_last_use_of_a_session_is_written_at_intervals(world: World) -> None
             work.now = begun + later
             assert sessions.find(work, cookie) is session
             assert session.last_seen_at == (expected or work.now)
+
+
+def test_n58_a_session_is_read_as_a_value_if_the_request_changes_nothing_of_it(
+    world: World,
+) -> None:
+    """N56, N58: the same session for as long; not one whose use is recorded now, that is bound to a
+    key, that has ended, or whose account may not sign in."""
+    username = world.account()
+    with world.work() as work:
+        row, cookie = started(work, username)
+        read = sessions.unchanged(work, cookie)
+        assert read is not None
+        same = ("id", "public_id", "account_id", "auth_time", "acr", "expires_at", "last_seen_at")
+        assert [getattr(read, name) for name in same] == [getattr(row, name) for name in same]
+        assert (list(read.amr), read.account.subject) == (row.amr, row.account.subject)
+        assert sessions.unchanged(work, cookie) is read
+        for wrong in ("", "x", cookie + "x" * 100):
+            assert sessions.unchanged(work, wrong) is None
+
+    def is_read(**changes: Any) -> bool:
+        with world.work() as work:
+            found = sessions.of_cookie(work, cookie)
+            assert found is not None
+            for name, value in changes.items():
+                setattr(found, name, value)
+            is_found = sessions.unchanged(work, cookie) is not None
+            work.rollback()
+            return is_found
+
+    now = world.clock.now()
+    assert is_read(last_seen_at=now - TOUCH_INTERVAL)
+    assert not is_read(last_seen_at=now - TOUCH_INTERVAL - SECOND)
+    assert not is_read(expires_at=now)
+    assert not is_read(ended_at=now)
+    with world.work() as work:
+        key = DeviceBinding(
+            public_id="key", public_key={}, algorithm="ES256", created_at=now, proved_at=now
+        )
+        work.db.add(key)
+        work.db.flush()
+        number = key.id
+    assert not is_read(binding_id=number)
+    assert is_read()
+    world.set_state(username, AccountState.SUSPENDED)
+    with world.work() as work:
+        assert sessions.unchanged(work, cookie) is None
 
 
 def test_n53_a_step_up_changes_the_cookie_and_the_level(world: World) -> None:

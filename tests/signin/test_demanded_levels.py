@@ -29,6 +29,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     said = Some(factors=[APP], of_groups=[], known=None)
     levels = assurance_levels
     monkeypatch.setattr(levels.authenticators, "list_usable", lambda *_: said.factors)
+    monkeypatch.setattr(levels.authenticators, "has_usable", lambda *_: bool(said.factors))
     groups = levels.held_role_groups
     monkeypatch.setattr(groups, "second_factor_rules", lambda *_: said.of_groups)
     monkeypatch.setattr(levels.browsers, "known", lambda *_: said.known)
@@ -43,9 +44,10 @@ def demanded(
     minimum: str | None = None,
 ) -> str | None:
     """The demand on a session of this level; None: there is no session."""
-    work = cast(UnitOfWork, Some(settings=Some(second_factor=environment), now=NOW))
+    rows = Some(get_one=lambda *_: None)
+    work = cast(UnitOfWork, Some(settings=Some(second_factor=environment), now=NOW, db=rows))
     rp = cast(Client, Some(second_factor=client, minimum_acr=minimum))
-    session = cast(BrowserSession, Some(acr=acr, account=None)) if acr else None
+    session = cast(BrowserSession, Some(acr=acr, account=Some(id=1))) if acr else None
     return assurance_levels.demanded(work, rp, session, "")
 
 
