@@ -55,11 +55,11 @@ class PushedHolder:
     phone: str | None = None
 
     @classmethod
-    def of(cls, resource: Any) -> PushedHolder:
+    def of(cls, resource: Any, extension: Registration | None = None) -> PushedHolder:
         """Raises InvalidValueException."""
         name, numbers = resource.name, resource.phone_numbers
         return cls(
-            person_id=person_id_of(resource),
+            person_id=_person_id(extension or extension_of(resource)),
             name=PushedName(
                 clean(name.given_name),
                 clean(name.family_name),
@@ -151,7 +151,7 @@ class PushedUser:
                 sequence=extension.sequence,
             ),
             username=clean(resource.user_name),
-            holder=PushedHolder.of(resource),
+            holder=PushedHolder.of(resource, extension),
             kind=_kind(extension.account_kind),
             active=resource.active,
             language=_language(resource.preferred_language),
@@ -188,7 +188,11 @@ def extension_of(resource: Any) -> Registration:
 
 def person_id_of(resource: Any) -> str:
     """The Person ID that a User names. Raises InvalidValueException."""
-    person_id = clean(extension_of(resource).person_id)
+    return _person_id(extension_of(resource))
+
+
+def _person_id(extension: Registration) -> str:
+    person_id = clean(extension.person_id)
     if not person_id or len(person_id) > MAX_PERSON_ID:
         raise InvalidValueException(
             detail=f"personId is required, with at most {MAX_PERSON_ID} characters"

@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup
 
 from idp.messages.message_kinds import MailKind, TextMessageKind
 from idp.policy.local_path import safe_path
@@ -59,6 +58,8 @@ def _environment() -> Environment:
         keep_trailing_newline=False,
         trim_blocks=True,
         lstrip_blocks=True,
+        # The templates are those of the package, which do not change while it runs.
+        auto_reload=False,
     )
 
 
@@ -147,8 +148,9 @@ def sanitized_name(name: str) -> str:
 
 
 def _one_line(text: str) -> str:
+    kept = text if printable(text) else "".join(char for char in text if printable(char))
     # split() also removes the Unicode line separators, which are not control characters.
-    return " ".join("".join(char for char in text if printable(char)).split())
+    return " ".join(kept.split())
 
 
 def _inert(value: Any) -> Any:
@@ -192,7 +194,7 @@ def _html(body: str, locale: str, issuer: str) -> str:
             parts.append(f"<p>{link}</p>")
         else:
             parts.append(f"<p>{'<br>'.join(map(escape, paragraph.splitlines()))}</p>")
-    inner = Markup("\n").join(map(Markup, parts))
+    inner = "\n".join(parts)
     return (
         f'<!doctype html>\n<html lang="{locale}"><head><meta charset="utf-8"></head>'
         f'<body style="font-family: sans-serif; line-height: 1.5; max-width: 40em">\n{inner}\n'

@@ -20,6 +20,8 @@ _LAST = "\U0010ffff"
 
 def fold(text: str) -> str:
     """Fold case, accents and compatibility forms, so that "noemie" finds "Noémie"."""
+    if text.isascii():
+        return name_key(text)[:MAX_TERM]
     plain = unicodedata.normalize("NFKD", name_key(text)).replace("’", "'")
     return "".join(char for char in plain if not unicodedata.combining(char))[:MAX_TERM]
 
@@ -35,7 +37,7 @@ def terms(
             found.add(word)
             for part in word.split("-"):
                 found.update((part, part.replace("'", ""), *part.split("'")))
-    for phone in phones:
+    for phone in filter(None, phones):
         found.update((_DIGITS.sub("", phone), national(phone)))
     return {term for term in found if term}
 
