@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 from base64 import urlsafe_b64encode
+from collections.abc import Iterable
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -22,7 +23,9 @@ class Vault:
 
     def __init__(self, settings: Settings) -> None:
         roots = (settings.secret_key, *settings.secret_key_fallbacks)
-        self._digest_keys = tuple(_derive(root, b"token-digest") for root in roots)
+        digest_keys = [_derive(root, b"token-digest") for root in roots]
+        #: With their keys already in them. They are copied, never changed.
+        self._digests = tuple(hmac.new(key, digestmod="sha256") for key in digest_keys)
         chain = [_derive(root, b"audit-chain") for root in (*roots, *settings.audit_keys)]
         #: By key id; the first one seals.
         self._chain_keys = {_mac(key, "name")[:8]: key for key in chain}
@@ -40,18 +43,15 @@ class Vault:
 
     def digest(self, purpose: str, value: str) -> str:
         """The stored form of a secret: HMAC-SHA-256, bound to its purpose."""
-        return _mac(self._digest_keys[0], f"{purpose}\0{value}")
+        return _keyed(self._digests[0], f"{purpose}\0{value}")
 
     def digests(self, purpose: str, value: str) -> list[str]:
         """The possible stored digests of a secret, newest key first."""
-        return [_mac(key, f"{purpose}\0{value}") for key in self._digest_keys]
+        return [_keyed(digest, f"{purpose}\0{value}") for digest in self._digests]
 
     def matches(self, purpose: str, value: str, stored: str) -> bool:
         """Whether ``value`` has the digest ``stored``; constant time for each key."""
-        found = False
-        for candidate in self.digests(purpose, value):
-            found |= hmac.compare_digest(candidate, stored)
-        return found
+        return is_among(self.digests(purpose, value), stored)
 
     def seal_record(self, previous: str, record: str) -> str:
         """The seal of an audit record over the previous seal, with the key id."""
@@ -104,6 +104,14 @@ class Vault:
         return self.encrypt(self.decrypt(sealed))
 
 
+def is_among(digests: Iterable[str], stored: str) -> bool:
+    """Whether one of the possible digests is the stored one; constant time for each."""
+    found = False
+    for candidate in digests:
+        found |= hmac.compare_digest(candidate, stored)
+    return found
+
+
 def _derive(root: str, purpose: bytes) -> bytes:
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"ieso-gateway/" + purpose).derive(
         root.encode()
@@ -111,6 +119,12 @@ def _derive(root: str, purpose: bytes) -> bytes:
 
 
 def _mac(key: bytes, text: str) -> str:
+    return _keyed(hmac.new(key, digestmod="sha256"), text)
+
+
+def _keyed(digest: hmac.HMAC, text: str) -> str:
+    """The digest of a text, by a copy that has the key."""
+    made = digest.copy()
     # Parameters can contain lone surrogates: they must give a digest, not an error.
-    raw = hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256")
-    return urlsafe_b64encode(raw).decode().rstrip("=")
+    made.update(text.encode("utf-8", "surrogatepass"))
+    return urlsafe_b64encode(made.digest()).decode().rstrip("=")

@@ -20,6 +20,7 @@ from idp.models import AuthMethod, Client
 from idp.models.records import AnyClient
 from idp.policy.registered_values import MAX_OVERLAP_HOURS
 from idp.transaction import UnitOfWork
+from idp.vault import is_among
 
 _PURPOSE = "client-secret"
 _STORE = (
@@ -126,8 +127,10 @@ def matches(work: UnitOfWork, client: AnyClient | None, secret: str) -> bool:
     secret costs the same time."""
     stored = client.secret_digest if client else None
     former = client.former_secret_digest if client and old_secret_expires_at(work, client) else None
-    is_new = work.vault.matches(_PURPOSE, secret, stored or "")
-    is_old = work.vault.matches(_PURPOSE, secret, former or "")
-    if is_new and client and stored != work.vault.digest(_PURPOSE, secret):
-        work.run(_STORE, {"key": client.id, "digest": work.vault.digest(_PURPOSE, secret)})
+    digests = work.vault.digests(_PURPOSE, secret)
+    is_new = is_among(digests, stored or "")
+    is_old = is_among(digests, former or "")
+    if is_new and client and stored != digests[0]:
+        # By a key that is used no more for new digests.
+        work.run(_STORE, {"key": client.id, "digest": digests[0]})
     return is_new or is_old

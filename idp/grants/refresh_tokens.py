@@ -59,19 +59,20 @@ def issue(work: UnitOfWork, grant: AnyGrant, dpop_jkt: str | None = None) -> str
     """The first refresh token of the family. It can be used only with the key of this thumbprint,
     if there is one."""
     token = work.token(32)
-    _add(work, grant, token, work.after(seconds=work.settings.refresh_absolute), dpop_jkt)
+    digest = work.vault.digest("refresh", token)
+    _add(work, grant, digest, work.after(seconds=work.settings.refresh_absolute), dpop_jkt)
     return token
 
 
 def _add(
     work: UnitOfWork,
     grant: AnyGrant,
-    token: str,
+    digest: str,
     family_expires_at: datetime,
     dpop_jkt: str | None,
 ) -> None:
     values = {
-        "digest": work.vault.digest("refresh", token),
+        "digest": digest,
         "grant_id": grant.id,
         "created_at": work.now,
         "expires_at": work.after(seconds=work.settings.refresh_idle),
@@ -120,15 +121,16 @@ def rotate(
     after it was read. The caller revokes the family.
     """
     successor = work.token(32)
+    digest = work.vault.digest("refresh", successor)
     values = {
         "key": row.id,
         "now": work.now,
         "sealed": work.vault.encrypt(successor),
-        "successor": work.vault.digest("refresh", successor),
+        "successor": digest,
         "scope": scope,
     }
     if work.run(_SPEND, values).rowcount == 1:
-        _add(work, row.grant, successor, row.family_expires_at, dpop_jkt)
+        _add(work, row.grant, digest, row.family_expires_at, dpop_jkt)
         return successor
     return _same_successor(work, row, scope)
 

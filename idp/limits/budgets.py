@@ -88,7 +88,9 @@ def sends_basic() -> bool:
 
 def sends_client_credentials() -> bool:
     """Whether the request to the token endpoint has client credentials."""
-    form = request.form
-    return is_post() and (
-        sends_basic() or bool(form.get("client_secret") or form.get("client_assertion"))
-    )
+    sent = current.asked()
+    if sent.method != "POST":
+        return False
+    if sent.environ.get("HTTP_AUTHORIZATION"):
+        return True
+    return bool(sent.form.get("client_secret") or sent.form.get("client_assertion"))

@@ -19,10 +19,12 @@ from idp.policy.names import name_key
 from idp.policy.userid import MACHINE_PREFIX
 from idp.transaction import UnitOfWork
 
+_MACHINE_KEY = name_key(MACHINE_PREFIX)
+
 
 def has_machine_form(name: str) -> bool:
     """Whether a name has the form of a machine account's UserID. No account needs to exist."""
-    return name_key(name).startswith(name_key(MACHINE_PREFIX))
+    return name_key(name).startswith(_MACHINE_KEY)
 
 
 def exists(work: UnitOfWork, login: str) -> bool:

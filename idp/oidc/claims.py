@@ -148,6 +148,8 @@ def within_limit(claims: dict[str, Any], limit: int, userinfo: str) -> dict[str,
     """The claims for a token. Above ``limit`` role groups or ``MAX_GROUP_BYTES``, those about role
     groups become distributed claims, which refer to userinfo (OIDC Core 5.6.2)."""
     moved = [name for name in GROUP_CLAIMS if name in claims]
+    if not moved:
+        return claims
     count = max(
         len(claims.get("groups", ())),
         len(claims.get(PARTICIPANT_GROUPS, ())),

@@ -183,8 +183,14 @@ def _failed_assertion_check(
 
 
 def presented_credentials(request: ProtocolRequest) -> tuple[AuthMethod, str, str]:
-    """The method, the client id, and the secret or assertion of a request. Raises invalid_request
-    for more than one method or client."""
+    """The method, the client id, and the secret or assertion of a request, read once. Raises
+    invalid_request for more than one method or client."""
+    if request.presented is None:
+        request.presented = _read_credentials(request)
+    return request.presented
+
+
+def _read_credentials(request: ProtocolRequest) -> tuple[AuthMethod, str, str]:
     params = request.params
     header = request.headers.get("Authorization", "")
     if "client_assertion" in params or "client_assertion_type" in params:

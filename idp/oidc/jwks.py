@@ -22,6 +22,7 @@ from joserfc.jwk import Key
 from idp.errors import ServiceError
 from idp.grants import signing_keys
 from idp.models import KeyState
+from idp.oidc.token_signer import TokenSigner
 from idp.transaction import DATABASE_UNAVAILABLE, UnitOfWork
 
 #: More than the largest token that the gateway signs (``claims.MAX_GROUP_BYTES``, ``MAX_NONCE``),
@@ -54,7 +55,7 @@ class Snapshot:
     """The keys at one moment."""
 
     read_at: datetime
-    signing: dict[str, Key]
+    signing: dict[str, TokenSigner]
     verifying: dict[str, tuple[str, Key]]
     document: bytes
     etag: str
@@ -113,11 +114,10 @@ class KeyRing:
 
     def sign(self, work: UnitOfWork, alg: str, typ: str, claims: dict[str, Any]) -> str:
         """A signed JWT. Times in ``claims`` are absolute."""
-        key = self.snapshot(work).signing.get(alg)
-        if key is None:
+        signer = self.snapshot(work).signing.get(alg)
+        if signer is None:
             raise NoSigningKey(alg)
-        header = {"alg": alg, "kid": key.kid, "typ": typ}
-        return jwt.encode(header, claims, key, algorithms=[alg])
+        return signer.sign(typ, claims)
 
     def verify(self, work: UnitOfWork, token: str, typ: str) -> dict[str, Any]:
         """The claims of a token of this gateway with the header ``typ``. Raises BadToken.
@@ -182,9 +182,9 @@ def _b64decode(text: str) -> bytes:
 def _read(work: UnitOfWork, former: Snapshot | None) -> Snapshot:
     """The published keys. A private key is decrypted and imported once: that takes long."""
     rows = signing_keys.published(work)
-    known = {key.kid: key for key in former.signing.values()} if former else {}
+    known = {signer.kid: signer for signer in former.signing.values()} if former else {}
     signing = {
-        row.alg: known.get(row.kid) or signing_keys.private_key(work, row)
+        row.alg: known.get(row.kid) or TokenSigner(row.alg, signing_keys.private_key(work, row))
         for row in rows
         if row.state == KeyState.ACTIVE
     }

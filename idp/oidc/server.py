@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from authlib.oauth2 import AuthorizationServer, OAuth2Error, OAuth2Request
@@ -42,16 +43,27 @@ class ProtocolRequest(OAuth2Request):
     def __init__(
         self, work: UnitOfWork, path: str, params: dict[str, str], headers: Mapping[str, str]
     ) -> None:
+        # Not Authlib's, which checks for each request that the address is secure (``Settings`` is
+        # checked once) and prepares what its own grants and client authentication use.
+        self.method = "POST"
         # The configured address: the Host header of a request must not decide anything.
-        super().__init__("POST", work.settings.issuer + path, headers=dict(headers))
+        self.uri = work.settings.issuer + path
+        self.headers = headers
+        #: The client (``ClientRecord``), once it is authenticated.
+        self.client: Any = None
         self.work = work
         self.path = path
-        self.payload = BasicOAuth2Payload(params)
         self.params = params
+        #: Method, client id and credential, once ``presented_credentials`` has read them.
+        self.presented: tuple[AuthMethod, str, str] | None = None
         #: What the client presented to the proxy (RFC 8705).
         self.certificate: ClientCertificate | None = None
         #: The nonce that the answer gives for the next DPoP proof.
         self.next_nonce: str | None = None
+
+    @cached_property
+    def payload(self) -> BasicOAuth2Payload:
+        return BasicOAuth2Payload(self.params)
 
     @property
     def form(self) -> dict[str, str]:

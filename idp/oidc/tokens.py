@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -59,7 +59,7 @@ def issue(
     """The token response for a grant, without a refresh token (RFC 6749 section 5.1). The access
     token is bound to the key and the certificate of these thumbprints, if there are any."""
     held = _held_for_tokens(work, grant, scopes)
-    terms = replace(_terms(work, grant, delegation), dpop_jkt=dpop_jkt, certificate=certificate)
+    terms = _terms(work, grant, delegation, dpop_jkt, certificate)
     access = _access_token(work, ring, grant, scopes, held, terms)
     body: dict[str, Any] = {
         "access_token": access,
@@ -193,13 +193,21 @@ class _Terms:
     certificate: str | None = None
 
 
-def _terms(work: UnitOfWork, grant: AnyGrant, delegation: Delegation | None) -> _Terms:
+def _terms(
+    work: UnitOfWork,
+    grant: AnyGrant,
+    delegation: Delegation | None,
+    dpop_jkt: str | None,
+    certificate: str | None,
+) -> _Terms:
     if delegation is None:
         return _Terms(
             client=grant.client,
             client_id=grant_lifecycle.token_client_id(grant),
             audience=audience_of(work, grant),
             expires_at=work.after(seconds=work.settings.access_token_ttl),
+            dpop_jkt=dpop_jkt,
+            certificate=certificate,
         )
     return _Terms(
         client=delegation.actor,
@@ -207,6 +215,8 @@ def _terms(work: UnitOfWork, grant: AnyGrant, delegation: Delegation | None) -> 
         audience=delegation.audience,
         expires_at=delegation.expires_at,
         act=delegation.act,
+        dpop_jkt=dpop_jkt,
+        certificate=certificate,
     )
 
 

@@ -23,7 +23,7 @@ from idp.oidc.server import ProtocolRequest
 
 def request(params: dict[str, str], header: str | None = None) -> ProtocolRequest:
     headers = {} if header is None else {"Authorization": header}
-    return cast(ProtocolRequest, SimpleNamespace(params=params, headers=headers))
+    return cast(ProtocolRequest, SimpleNamespace(params=params, headers=headers, presented=None))
 
 
 def basic(text: str | bytes, scheme: str = "Basic") -> str:

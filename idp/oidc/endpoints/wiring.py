@@ -7,12 +7,17 @@ from typing import cast
 
 from authlib.oauth2 import OAuth2Error
 from flask import Response, current_app, jsonify
+from werkzeug.datastructures import ImmutableMultiDict, MultiDict
 
 from idp import current
 from idp.oidc import parameters
 from idp.oidc.jwks import KeyRing
 from idp.oidc.sender_constraint import HEADER, Presented
 from idp.oidc.server import NO_STORE, Answer, GatewayServer, ProtocolRequest
+
+#: The headers that the protocol reads, and their names in the environment of WSGI.
+_HEADERS = (("Authorization", "HTTP_AUTHORIZATION"), ("DPoP", "HTTP_DPOP"))
+_NOTHING: MultiDict[str, str] = ImmutableMultiDict()
 
 
 def server() -> GatewayServer:
@@ -27,11 +32,11 @@ def ring() -> KeyRing:
 
 def parsed() -> ProtocolRequest:
     """The parsed form of this request. Raises invalid_request (400 or 415)."""
-    asked = current.asked()
-    sent = ((name, asked.headers.get(name)) for name in ("Authorization", HEADER))
-    headers = {name: value for name, value in sent if value is not None}
-    params = parameters.form(asked.mimetype, asked.args, asked.form)
-    incoming = ProtocolRequest(current.work(), asked.path, params, headers)
+    sent = current.asked()
+    headers = {name: sent.environ[key] for name, key in _HEADERS if key in sent.environ}
+    query = sent.args if sent.query_string else _NOTHING
+    params = parameters.form(sent.mimetype, query, sent.form)
+    incoming = ProtocolRequest(current.work(), sent.path, params, headers)
     incoming.certificate = current.client_certificate()
     return incoming
 
