@@ -35,7 +35,7 @@ COMMANDS = {
         "initial_token_commands",
         "Initial access tokens, with which applications register themselves.",
     ),
-    "key": ("key_commands", "Signing keys."),
+    "key": ("key_commands", "Signing keys, and the encryption of stored values."),
     "participant": (
         "participant_commands",
         "Market participants.",
