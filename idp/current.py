@@ -142,10 +142,17 @@ def work() -> UnitOfWork:
     return found
 
 
+#: The cookies of a request by what holds their new values.
+_COOKIES = {
+    "session_cookie": "session",
+    "accounts_cookie": "accounts",
+    "browser_cookie": "browser",
+    "bound_cookie": "bound",
+    "browser_state": "state",
+}
 #: What a view finds or sets for its own transaction, and for the answer.
 OF_THE_VIEW = (
-    "accounts_cookie", "attempt", "bound_cookie", "browser_cookie", "browser_session",
-    "browser_state", "confirmed", "operator", "registration_offer", "session_cookie",
+    *_COOKIES, "attempt", "browser_session", "confirmed", "operator", "registration_offer",
 )  # fmt: skip
 
 
@@ -520,16 +527,6 @@ def install(app: Flask) -> None:
             if (value := holding.pop(name, None)) is not None:
                 _write(response, purpose, value)
         return response
-
-
-#: The cookies of a request by what holds their new values.
-_COOKIES = {
-    "session_cookie": "session",
-    "accounts_cookie": "accounts",
-    "browser_cookie": "browser",
-    "bound_cookie": "bound",
-    "browser_state": "state",
-}
 
 
 def _write(response: Response, purpose: str, value: str) -> None:

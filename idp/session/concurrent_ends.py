@@ -39,8 +39,9 @@ def rely_on(work: UnitOfWork, account: Account, session: BrowserSession | None =
 def check(work: UnitOfWork) -> None:
     """Raises ChangedMeanwhile if another transaction changed the state of an account or ended a
     session that this one relied on. Until this one ends, others wait to do so."""
-    for account, session in list(work.relied_on.values()):
+    if work.relied_on:
         work.db.flush()
+    for account, session in work.relied_on.values():
         expected: tuple[Any, ...] = (account.state, account.state_changed_at)
         if session is None:
             found = work.run(_ACCOUNT, {"account": account.id}).one()
