@@ -110,7 +110,7 @@ def environment(folder: str) -> dict[str, str]:
         "IDP_PASSWORD_PEPPERS": "k1:" + "p" * 48,
         "IDP_LOG_LEVEL": "ERROR",
         "IDP_BCRYPT_COST": "8",
-        "IDP_LOCKOUT_FAILURES": "1000000",
+        "IDP_LOCKOUT_FAILURES": "1000",
         "IDP_SIGNIN_LIMIT": "1000000 per minute",
         "IDP_SIGNIN_FAILURE_LIMIT": "1000000 per minute",
         "IDP_RECOVERY_LIMIT": "1000000 per minute",
