@@ -385,6 +385,8 @@ def _prepare_sqlite(engine: Engine) -> None:
             f"busy_timeout={BUSY_TIMEOUT_MS}",
         ):
             connection.execute(f"PRAGMA {pragma}")
+        ((_, _, file),) = connection.execute("PRAGMA database_list")
+        queued.queue.open(file)
 
     @event.listens_for(engine, "before_cursor_execute")
     def begin_before_write(_connection: Any, cursor: Any, statement: str, *_rest: Any) -> None:
