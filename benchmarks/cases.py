@@ -11,7 +11,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-from benchmarks.gateway import Credentials
+from benchmarks.gateway import CLIENT, RS256_CLIENT, Credentials
 from benchmarks.load import CONNECTIONS, Load
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -82,15 +82,17 @@ class Visitor:
         self._connection.close()
         return answer.status, answer.headers.get("Location", ""), text
 
-    def tokens(self) -> dict[str, str]:
+    def tokens(self, client_id: str = CLIENT) -> dict[str, str]:
         """Tokens of the person, by a code."""
         _, where, _ = self.ask(
-            "GET", authorize_path(), headers={"Cookie": self.credentials.session}
+            "GET", authorize_path(client_id), headers={"Cookie": self.credentials.session}
         )
         codes = parse_qs(urlsplit(where).query).get("code")
         if not codes:
             raise SystemExit(f"no code: {where}")
-        return self.token(redemption(codes[0]), self.credentials.client)
+        known = self.credentials
+        authorization = known.client if client_id == CLIENT else known.rs256
+        return self.token(redemption(codes[0]), authorization)
 
     def token(self, body: str, authorization: str) -> dict[str, str]:
         """The token response."""
@@ -105,12 +107,12 @@ class Visitor:
         return str(Path(self.folder) / f"{name}-{self.round}")
 
 
-def authorize_path() -> str:
+def authorize_path(client_id: str = CLIENT) -> str:
     """An authorization request of the application."""
     digest = hashlib.sha256(VERIFIER.encode()).digest()
     query = {
         "response_type": "code",
-        "client_id": "bench",
+        "client_id": client_id,
         "redirect_uri": REDIRECT,
         "scope": "openid profile groups participants offline_access",
         "state": "s",
@@ -180,7 +182,9 @@ def _tokens(visitor: Visitor) -> Iterator[Case]:
     look = urlencode({"token": issued["access_token"]})
     introspect = Load(path="/oauth2/v1/introspect", method="POST", headers=client, body=look)
     yield Case(name="introspection", load=introspect, bar=Bar(must=0.9))
-    yield _refresh(visitor, client)
+    yield _refresh(visitor, client, CLIENT, "token by refresh")
+    rs256 = FORM | {"Authorization": visitor.credentials.rs256}
+    yield _refresh(visitor, rs256, RS256_CLIENT, "token by refresh, ID token by RS256")
     codes = visitor.file("codes")
     cookie = {"Cookie": visitor.credentials.session}
     authorize = Load(path=authorize_path(), headers=cookie, script={"LOAD_KEEP": codes})
@@ -198,10 +202,10 @@ def _tokens(visitor: Visitor) -> Iterator[Case]:
     yield Case(name="forward-auth", load=verify, warm_up=10, bar=Bar(must=1.0))
 
 
-def _refresh(visitor: Visitor, client: dict[str, str]) -> Case:
-    tokens = [visitor.tokens()["refresh_token"] for _ in range(REFRESH_TOKENS)]
-    load = refresh_load(TOKEN, client, tokens, visitor.file("refresh"))
-    return Case(name="token by refresh", load=load, bar=Bar(must=2.5, of="floor"), is_spent=True)
+def _refresh(visitor: Visitor, headers: dict[str, str], client_id: str, name: str) -> Case:
+    tokens = [visitor.tokens(client_id)["refresh_token"] for _ in range(REFRESH_TOKENS)]
+    load = refresh_load(TOKEN, headers, tokens, visitor.file(client_id))
+    return Case(name=name, load=load, bar=Bar(must=2.5, of="floor"), is_spent=True)
 
 
 def refresh_load(path: str, client: dict[str, str], tokens: list[str], file: str) -> Load:

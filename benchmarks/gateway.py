@@ -41,6 +41,8 @@ from idp.transaction import UnitOfWork, committing
 ROOT = Path(__file__).resolve().parents[1]
 DATABASE = "gateway_bench"
 PASSWORD = "Quartz-Heron7-lantern"
+#: Of two clients that differ in the signatures of their ID tokens. The peers sign by ES256 too.
+CLIENT, RS256_CLIENT = "bench", "bench-rs256"
 MACHINE = "APIBENCH00042"
 PERSON = "moreaua"
 #: They sign in while something else is measured.
@@ -52,8 +54,10 @@ LOOPBACK = [("127.0.0.1/32", "here"), ("::1/128", "here")]
 class Credentials:
     """What requests to the gateway under test need."""
 
-    #: Authorization headers of the client, of the client that pushes, and of the program.
+    #: Authorization headers of the client, of the one with ID tokens by RS256, of the one that
+    #: pushes, and of the program.
     client: str
+    rs256: str
     pusher: str
     machine: str
     #: The Cookie header of a signed-in browser.
@@ -96,7 +100,7 @@ def compile_modules() -> None:
 
 
 def prepare(environ: Mapping[str, str]) -> Credentials:
-    """Create tables, keys, a client, a client that pushes, a person with ten role groups and a
+    """Create tables, keys, two clients, a client that pushes, a person with ten role groups and a
     session, and a program in the network of this machine."""
     settings = Settings.from_environ({**environ, "IDP_LOG_LEVEL": "ERROR"})
     app = create_app(settings)
@@ -105,7 +109,8 @@ def prepare(environ: Mapping[str, str]) -> Credentials:
     base.close()
     with app.app_context():
         with committing(app.extensions["runtime"].work()) as work:
-            client, secret = _client(work)
+            client, secret = _client(work, CLIENT, "ES256")
+            rs256, rs256_secret = _client(work, RS256_CLIENT, "RS256")
             _, push_secret = registry.create(
                 work,
                 client_data.ClientData(
@@ -133,29 +138,31 @@ def prepare(environ: Mapping[str, str]) -> Credentials:
                 lifecycle.change_state(work, row, AccountState.ACTIVE, reason="bench")
                 row.ready_at = work.now
             registered_networks.replace(work, machine, LOOPBACK)
-            _role_groups(work, client, account, machine)
+            _role_groups(work, [client, rs256], account, machine)
             _, cookie = sessions.start(work, account, methods=["pwd"], own=None)
         FLOOR_TABLE.create(db.engine)
         db.engine.dispose()
     return Credentials(
-        client=_basic(client_id="bench", secret=secret),
+        client=_basic(client_id=CLIENT, secret=secret),
+        rs256=_basic(client_id=RS256_CLIENT, secret=rs256_secret),
         pusher=_basic(client_id="pusher", secret=push_secret),
         machine=_basic(client_id=MACHINE, secret=PASSWORD),
         session=f"{settings.cookie_name('session')}={cookie}",
     )
 
 
-def _client(work: UnitOfWork) -> tuple[Client, str]:
+def _client(work: UnitOfWork, client_id: str, id_token_alg: str) -> tuple[Client, str]:
     return registry.create(
         work,
         client_data.ClientData(
-            name="bench",
+            name=client_id,
             grant_types=("authorization_code", "client_credentials", "refresh_token"),
             scopes=("openid", "profile", "groups", "participants", "offline_access", "api"),
             redirect_uris=("http://localhost/cb",),
             trusted=True,
+            id_token_alg=id_token_alg,
         ),
-        client_id="bench",
+        client_id=client_id,
     )
 
 
@@ -170,12 +177,14 @@ def _account(work: UnitOfWork, username: str, kind: AccountKind, person_id: str)
     return accounts.create_account(work, holder, kind=kind, username=username)
 
 
-def _role_groups(work: UnitOfWork, client: Client, account: Account, machine: Account) -> None:
+def _role_groups(
+    work: UnitOfWork, clients: list[Client], account: Account, machine: Account
+) -> None:
     participant = participants.register(work, "109120", "Northern Lakes")
     for n in range(10):
-        group = role_groups.create(work, f"Group {n}", clients=[client])
+        group = role_groups.create(work, f"Group {n}", clients=clients)
         role_group_assignments.assign(work, account, group, participant)
-    group = role_groups.create(work, "Web services", kind="machine", clients=[client])
+    group = role_groups.create(work, "Web services", kind="machine", clients=clients)
     role_group_assignments.assign(work, machine, group, participant)
 
 
