@@ -1,10 +1,10 @@
-"""A condition on a subquery that PostgreSQL answers by an index."""
+"""A condition on a subquery that PostgreSQL answers by an index, and rows as a value in a row."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, CompoundSelect, Select, select
+from sqlalchemy import JSON, Boolean, ColumnElement, CompoundSelect, Select, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -44,3 +44,25 @@ def _in(element: _Among, compiler: SQLCompiler, **more: Any) -> str:
 def _any(element: _Among, compiler: SQLCompiler, **more: Any) -> str:
     column, rows = (compiler.process(one, **more) for one in element.clauses)
     return f"{column} = ANY (ARRAY{rows})"
+
+
+class _Gathered(FunctionElement[list[list[Any]] | None]):
+    name = "gathered"
+    type = JSON()
+    inherit_cache = True
+
+
+def gathered(*columns: ColumnElement[Any] | Any) -> ColumnElement[list[list[Any]] | None]:
+    """An aggregate of all rows: a list of the columns of each, in any order; empty or None without
+    rows. A statement thus reads rows of another number beside its own."""
+    return _Gathered(*columns)
+
+
+@compiles(_Gathered)
+def _json_group_array(element: _Gathered, compiler: SQLCompiler, **more: Any) -> str:
+    return f"json_group_array(json_array({compiler.process(element.clauses, **more)}))"
+
+
+@compiles(_Gathered, "postgresql")
+def _json_agg(element: _Gathered, compiler: SQLCompiler, **more: Any) -> str:
+    return f"json_agg(json_build_array({compiler.process(element.clauses, **more)}))"

@@ -4,10 +4,9 @@ console roles and second-factor rules."""
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, false, literal, select, true
+from sqlalchemy import ColumnElement, FromClause, Select, bindparam, false, literal, select, true
 
 from idp.db import UtcDateTime
 from idp.models import (
@@ -20,22 +19,31 @@ from idp.models import (
     client_role_group,
 )
 from idp.policy.console import OPERATOR, ConsoleRole
+from idp.policy.held_role_group import HeldRoleGroup
 from idp.transaction import UnitOfWork
 from service_base.prepared import Prepared
+from service_base.subqueries import gathered
 
-_FOR_CLIENT = Prepared(
-    select(RoleGroup.name, Participant.number, Participant.name)
-    .select_from(Assignment)
-    .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
-    .join(Participant, Participant.id == Assignment.participant_id)
-    .join(client_role_group, client_role_group.c.role_group_id == RoleGroup.id)
-    .where(
-        Assignment.account_id == bindparam("account"),
-        Assignment.is_effective(bindparam("now", type_=UtcDateTime)),
-        client_role_group.c.client_id == bindparam("client"),
-    )
-)
 _IS_EFFECTIVE = Assignment.is_effective(bindparam("now", type_=UtcDateTime))
+#: The fields of ``HeldRoleGroup``.
+_SEEN = (RoleGroup.name, Participant.number, Participant.name)
+
+
+def _seen_by(account: ColumnElement[int], client: ColumnElement[int], *columns: Any) -> Select[Any]:
+    """The role groups of an account that a relying party sees, as of the parameter ``now``."""
+    return (
+        select(*columns)
+        .select_from(Assignment)
+        .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
+        .join(Participant, Participant.id == Assignment.participant_id)
+        .join(client_role_group, client_role_group.c.role_group_id == RoleGroup.id)
+        .where(
+            Assignment.account_id == account, _IS_EFFECTIVE, client_role_group.c.client_id == client
+        )
+    )
+
+
+_FOR_CLIENT = Prepared(_seen_by(bindparam("account"), bindparam("client"), *_SEEN))
 _HELD = (Assignment.account_id == bindparam("account"), _IS_EFFECTIVE)
 #: Authorized Representatives, Primary Contacts and Rights Administrators.
 _IS_CONTACT = (
@@ -91,19 +99,22 @@ def _in_console(whose: ColumnElement[bool]) -> Select[str]:
 _CONSOLE_ROLES = _in_console(Assignment.account_id == bindparam("account"))
 
 
-@dataclass(frozen=True, slots=True)
-class HeldRoleGroup:
-    """A role group that an account holds for a participant."""
-
-    group: str
-    participant: str
-    participant_name: str
-
-
 def held_for_client(work: UnitOfWork, account_id: int, client_pk: int) -> list[HeldRoleGroup]:
     """The account's role groups that one relying party sees, by one indexed query."""
     values = {"account": account_id, "client": client_pk, "now": work.now}
-    return [HeldRoleGroup(*[*row]) for row in work.run(_FOR_CLIENT, values)]
+    return of_rows(work.run(_FOR_CLIENT, values))
+
+
+def beside(grants: FromClause) -> ColumnElement[Any]:
+    """The same for the account and the client in a row of ``grants``, as a column of a statement
+    with the parameter ``now``, for ``of_rows``."""
+    found = _seen_by(grants.c.account_id, grants.c.client_id, gathered(*_SEEN))
+    return found.correlate(grants).scalar_subquery()
+
+
+def of_rows(rows: Iterable[Iterable[str]]) -> list[HeldRoleGroup]:
+    """The role groups in rows of the database."""
+    return list(map(HeldRoleGroup._make, rows))
 
 
 def list_held(work: UnitOfWork, account: Account) -> list[Assignment]:

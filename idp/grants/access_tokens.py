@@ -72,7 +72,7 @@ def record(
 def find(work: UnitOfWork, handles: Sequence[str]) -> AccessTokenRecord | None:
     """The record with one of these handles, even if it has ended."""
     for handle in handles:
-        row = work.run(_FIND, {"handle": handle}).first()
+        row = work.run(_FIND, {"handle": handle, "now": work.now}).first()
         if row is not None:
             found: AccessTokenRecord = record_of(work, AccessTokenRecord, row)
             return found

@@ -58,8 +58,9 @@ def spend(work: UnitOfWork, code: str) -> tuple[AuthorizationCodeRecord | None, 
     The row and its grant are read after the code is spent, so that a concurrent change is
     seen."""
     for digest in work.vault.digests("code", code):
-        is_first_use = work.run(_SPEND, {"wanted": digest, "now": work.now}).rowcount == 1
-        row = work.run(_FIND, {"wanted": digest}).first()
+        values = {"wanted": digest, "now": work.now}
+        is_first_use = work.run(_SPEND, values).rowcount == 1
+        row = work.run(_FIND, values).first()
         if row is not None:
             return record_of(work, AuthorizationCodeRecord, row), is_first_use
     return None, False

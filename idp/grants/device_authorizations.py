@@ -149,7 +149,7 @@ def poll(work: UnitOfWork, row: DeviceAuthorization) -> DeviceState:
 
 def grant_of(work: UnitOfWork, row: DeviceAuthorization) -> GrantRecord | None:
     """What was granted. Read it after ``poll``, so that a concurrent change is seen."""
-    found = work.run(_GRANT, {"key": row.id}).first()
+    found = work.run(_GRANT, {"key": row.id, "now": work.now}).first()
     if found is None:
         return None
     record: DeviceAuthorizationRecord = record_of(work, DeviceAuthorizationRecord, found)

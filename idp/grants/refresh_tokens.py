@@ -85,7 +85,7 @@ def _add(
 def find(work: UnitOfWork, token: str) -> RefreshTokenRecord | None:
     """The row of a refresh token, even if it is spent or expired."""
     for digest in work.vault.digests("refresh", token):
-        row = work.run(_FIND, {"wanted": digest}).first()
+        row = work.run(_FIND, {"wanted": digest, "now": work.now}).first()
         if row is not None:
             found: RefreshTokenRecord = record_of(work, RefreshTokenRecord, row)
             return found

@@ -13,7 +13,6 @@ from idp.credentials.assertions import BadAssertion
 from idp.credentials.credential_refusals import AssertionCheck
 from idp.credentials.hashing import PasswordHasher
 from idp.directory import held_role_groups
-from idp.directory.held_role_groups import HeldRoleGroup
 from idp.machines import machine_keys, machine_logins
 from idp.machines.machine_logins import NetworkRecord
 from idp.machines.machine_refusals import OF_STATE, MachineRefusal
@@ -21,6 +20,7 @@ from idp.machines.verified_passwords import VerifiedPasswords
 from idp.models import Account, AccountState, MachineKey
 from idp.models.records import AnyClient, MachineRecord
 from idp.policy.addresses import network_of
+from idp.policy.held_role_group import HeldRoleGroup
 from idp.policy.session_rules import may_sign_in
 from idp.session import failed_attempts
 from idp.transaction import UnitOfWork

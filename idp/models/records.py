@@ -194,6 +194,8 @@ class GrantRecord:
     client: AnyClient
     account: AnyAccount | None
     session: AnySession | None
+    #: The role groups of the account that its client sees, if they were read with it.
+    held: Sequence[list[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from idp.policy.held_role_group import HeldRoleGroup
+
 PARTICIPANTS = "urn:ieso:participants"
 PARTICIPANT_GROUPS = "urn:ieso:participant_groups"
 PERSON_ID = "urn:ieso:person_id"
@@ -70,15 +72,6 @@ class Subject:
     second_participant: str = ""
 
 
-@dataclass(frozen=True)
-class HeldGroup:
-    """A role group of the relying party that the account has at a participant."""
-
-    group: str
-    participant: str
-    participant_name: str
-
-
 def requested(scopes: Iterable[str], claims: dict[str, Any], target: str) -> set[str]:
     """The names of the claims that the granted ``scopes`` and the ``claims`` parameter request for
     ``target`` (``userinfo`` or ``id_token``). ``claims`` has only claims that the client may
@@ -92,7 +85,7 @@ def needs_groups(names: Iterable[str]) -> bool:
     return any(name in GROUP_CLAIMS for name in names)
 
 
-def build(subject: Subject, names: set[str], held: Sequence[HeldGroup]) -> dict[str, Any]:
+def build(subject: Subject, names: set[str], held: Sequence[HeldRoleGroup]) -> dict[str, Any]:
     """The claims with these names. Empty ones are left out, except those about role groups."""
     values = {
         "preferred_username": subject.username,
@@ -131,7 +124,7 @@ def _second(subject: Subject) -> dict[str, str] | str:
     return {"reason": subject.second_reason, "participant": subject.second_participant}
 
 
-def _by_participant(held: Sequence[HeldGroup]) -> list[dict[str, Any]]:
+def _by_participant(held: Sequence[HeldRoleGroup]) -> list[dict[str, Any]]:
     rows: dict[str, dict[str, Any]] = {}
     for item in held:
         row = rows.setdefault(

@@ -13,11 +13,12 @@ from idp import client_records
 from idp.directory import held_role_groups
 from idp.grants import access_tokens, grant_lifecycle
 from idp.models import AccountKind
-from idp.models.records import AccessTokenRecord, AnyAccount, AnyClient, AnyGrant
+from idp.models.records import AccessTokenRecord, AnyAccount, AnyClient, AnyGrant, GrantRecord
 from idp.oidc import claims as claim_rules
 from idp.oidc import encrypted_tokens, protected_resources
-from idp.oidc.claims import HeldGroup, Subject
+from idp.oidc.claims import Subject
 from idp.oidc.jwks import BadToken, KeyRing
+from idp.policy.held_role_group import HeldRoleGroup
 from idp.policy.registered_values import CERTIFICATE
 from idp.transaction import UnitOfWork
 from service_base import request_ids
@@ -103,14 +104,13 @@ def claims_for(
     return claim_rules.build(subject_of(work, grant), names, held)
 
 
-def held_groups(work: UnitOfWork, grant: AnyGrant) -> list[HeldGroup]:
+def held_groups(work: UnitOfWork, grant: AnyGrant) -> list[HeldRoleGroup]:
     """The role groups of the grant's relying party that its account has now."""
-    rows = held_role_groups.held_for_client(work, _account(grant).id, grant.client_id)
-    return [
-        HeldGroup(row.group, row.participant, row.participant_name)
-        for row in rows
-        if grant.participant in (None, row.participant)
-    ]
+    if isinstance(grant, GrantRecord) and grant.held is not None:
+        rows = held_role_groups.of_rows(grant.held)
+    else:
+        rows = held_role_groups.held_for_client(work, _account(grant).id, grant.client_id)
+    return [row for row in rows if grant.participant in (None, row.participant)]
 
 
 def sub_of(work: UnitOfWork, grant: AnyGrant) -> str:
@@ -173,7 +173,9 @@ def _account(grant: AnyGrant) -> AnyAccount:
     return grant.account
 
 
-def _held_for_tokens(work: UnitOfWork, grant: AnyGrant, scopes: tuple[str, ...]) -> list[HeldGroup]:
+def _held_for_tokens(
+    work: UnitOfWork, grant: AnyGrant, scopes: tuple[str, ...]
+) -> list[HeldRoleGroup]:
     names = claim_rules.requested(scopes, grant.claims, "id_token")
     if grant.account is None or not claim_rules.needs_groups(names):
         return []
@@ -225,7 +227,7 @@ def _access_token(
     ring: KeyRing,
     grant: AnyGrant,
     scopes: tuple[str, ...],
-    held: list[HeldGroup],
+    held: list[HeldRoleGroup],
     terms: _Terms,
 ) -> str:
     client = terms.client
@@ -277,7 +279,7 @@ def _access_claims(
     work: UnitOfWork,
     grant: AnyGrant,
     scopes: tuple[str, ...],
-    held: list[HeldGroup],
+    held: list[HeldRoleGroup],
     terms: _Terms,
     jti: str,
 ) -> dict[str, Any]:
@@ -308,7 +310,7 @@ def _id_token(
     grant: AnyGrant,
     scopes: tuple[str, ...],
     access: str,
-    held: list[HeldGroup],
+    held: list[HeldRoleGroup],
 ) -> str:
     """OIDC Core section 2. A refresh does not change ``auth_time``."""
     names = claim_rules.requested(scopes, grant.claims, "id_token")

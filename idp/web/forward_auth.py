@@ -11,9 +11,9 @@ from flask import Blueprint, Response, request
 
 from idp import client_records, current
 from idp.clients import registry
-from idp.directory.held_role_groups import HeldRoleGroup
 from idp.machines.machine_authentication import AuthenticatedMachine
 from idp.machines.machine_refusals import ABOUT_APPLICATION
+from idp.policy.held_role_group import HeldRoleGroup
 
 PATH = "/auth/verify"
 REALM = 'Basic realm="IESO Gateway", charset="UTF-8"'

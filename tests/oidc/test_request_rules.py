@@ -18,10 +18,11 @@ from werkzeug.datastructures import MultiDict
 from idp.models import AuthMethod, Client
 from idp.oidc import claims as claim_rules
 from idp.oidc import interaction, parameters
-from idp.oidc.claims import PARTICIPANT_GROUPS, PARTICIPANTS, HeldGroup, Subject
+from idp.oidc.claims import PARTICIPANT_GROUPS, PARTICIPANTS, Subject
 from idp.oidc.interaction import AuthorizationRequest, Proceed, Refuse, SignIn, StepUp, decide
 from idp.oidc.jwks import KeyRing
 from idp.oidc.request_validation import RequestError, validate
+from idp.policy.held_role_group import HeldRoleGroup
 from idp.policy.scopes import ACR_MFA, ACR_PASSWORD, ACR_PHR
 from idp.policy.signin_state import (
     Answers,
@@ -452,8 +453,10 @@ def test_empty_claims_except_role_groups_are_omitted() -> None:
 def test_role_groups_are_sorted_and_by_participant() -> None:
     """The order of the table says nothing."""
     rows = [
-        HeldGroup("B", "2", "Two"), HeldGroup("A", "2", "Two"), HeldGroup("B", "1", "One"),
-    ]  # fmt: skip
+        HeldRoleGroup("B", "2", "Two"),
+        HeldRoleGroup("A", "2", "Two"),
+        HeldRoleGroup("B", "1", "One"),
+    ]
     built = claim_rules.build(SUBJECT, set(claim_rules.GROUP_CLAIMS), rows)
     assert built["groups"] == ["A", "B"]
     assert built[PARTICIPANT_GROUPS] == ["1:B", "2:A", "2:B"]
@@ -473,8 +476,8 @@ def test_claims_are_requested_by_scope_and_by_name() -> None:
     assert not claim_rules.needs_groups({"email"})
 
 
-def held(count: int) -> list[HeldGroup]:
-    return [HeldGroup(f"Group {number:03}", "109120", "Company") for number in range(count)]
+def held(count: int) -> list[HeldRoleGroup]:
+    return [HeldRoleGroup(f"Group {number:03}", "109120", "Company") for number in range(count)]
 
 
 @pytest.mark.parametrize("name", ["groups", PARTICIPANTS, PARTICIPANT_GROUPS])

@@ -13,17 +13,17 @@ from tests.console.desk import Desk
 from tests.security.test_signed_tokens import userinfo
 from tests.world import Browser, Rp, World, hidden_fields
 
-#: token by code: code with all behind it and the revision, groups; spend, refresh token, access
-#: token, event. By refresh: token with the revision, groups; spend, successor, access token, event.
-#: By client credentials: grant with the revision, access token, event. Userinfo and introspection:
-#: token with the revision, groups. Authorize: session, factors, sid; grant with the revision,
+#: token by code: spend, code with grant, account, role groups and the revision; refresh token,
+#: access token, event. By refresh: token with the same; spend, successor, access token, event. By
+#: client credentials: grant with the revision, access token, event. Userinfo and introspection:
+#: token with the same. Authorize: session, factors, sid; grant with the revision,
 #: event, code.
 BOUNDS = {
-    "code": 6,
-    "refresh": 6,
+    "code": 5,
+    "refresh": 5,
     "client credentials": 3,
-    "userinfo": 2,
-    "introspection": 2,
+    "userinfo": 1,
+    "introspection": 1,
     "authorize": 6,
 }
 
