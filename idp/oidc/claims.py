@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from idp.policy.held_role_group import HeldRoleGroup
@@ -44,6 +45,7 @@ SCOPE_CLAIMS: dict[str, tuple[str, ...]] = {
 GROUP_SCOPES = ("groups", "participants", "participant_groups")
 #: Every claim that the gateway supports, for discovery.
 CLAIMS_SUPPORTED = ("sub", *(name for names in SCOPE_CLAIMS.values() for name in names))
+_SUPPORTED = frozenset(CLAIMS_SUPPORTED)
 #: Claims whose size grows with the number of role groups.
 GROUP_CLAIMS = ("groups", PARTICIPANTS, PARTICIPANT_GROUPS)
 #: The most bytes of JSON that they may take in a token.
@@ -72,12 +74,18 @@ class Subject:
     second_participant: str = ""
 
 
-def requested(scopes: Iterable[str], claims: dict[str, Any], target: str) -> set[str]:
+def requested(scopes: Iterable[str], claims: dict[str, Any], target: str) -> frozenset[str]:
     """The names of the claims that the granted ``scopes`` and the ``claims`` parameter request for
     ``target`` (``userinfo`` or ``id_token``). ``claims`` has only claims that the client may
     have."""
-    names = {name for scope in scopes for name in SCOPE_CLAIMS.get(scope, ())}
-    return names | (set(claims.get(target) or {}) & set(CLAIMS_SUPPORTED))
+    names = _of_scopes(tuple(scopes))
+    asked = claims.get(target)
+    return names | (_SUPPORTED & set(asked)) if asked else names
+
+
+@lru_cache(maxsize=256)
+def _of_scopes(scopes: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(name for scope in scopes for name in SCOPE_CLAIMS.get(scope, ()))
 
 
 def needs_groups(names: Iterable[str]) -> bool:
@@ -85,7 +93,7 @@ def needs_groups(names: Iterable[str]) -> bool:
     return any(name in GROUP_CLAIMS for name in names)
 
 
-def build(subject: Subject, names: set[str], held: Sequence[HeldRoleGroup]) -> dict[str, Any]:
+def build(subject: Subject, names: Set[str], held: Sequence[HeldRoleGroup]) -> dict[str, Any]:
     """The claims with these names. Empty ones are left out, except those about role groups."""
     values = {
         "preferred_username": subject.username,
@@ -105,9 +113,13 @@ def build(subject: Subject, names: set[str], held: Sequence[HeldRoleGroup]) -> d
         "phone_number": subject.phone,
         "phone_number_verified": False if subject.phone else "",
     }
-    chosen: dict[str, Any] = {
-        name: value for name, value in values.items() if name in names and value != ""
-    }
+    chosen = {name: value for name, value in values.items() if name in names and value != ""}
+    return {"sub": subject.sub, **chosen, **of_groups(names, held)}
+
+
+def of_groups(names: Set[str], held: Sequence[HeldRoleGroup]) -> dict[str, Any]:
+    """The claims about role groups with these names."""
+    chosen: dict[str, Any] = {}
     if "groups" in names:
         chosen["groups"] = sorted({item.group for item in held})
     if PARTICIPANTS in names:
@@ -115,7 +127,7 @@ def build(subject: Subject, names: set[str], held: Sequence[HeldRoleGroup]) -> d
     if PARTICIPANT_GROUPS in names:
         # For applications that read lists of strings only. A participant number has no colon.
         chosen[PARTICIPANT_GROUPS] = sorted({f"{row.participant}:{row.group}" for row in held})
-    return {"sub": subject.sub, **chosen}
+    return chosen
 
 
 def _second(subject: Subject) -> dict[str, str] | str:

@@ -48,7 +48,16 @@ class Delegation:
     act: dict[str, Any]
 
 
-def issue(
+@dataclass(frozen=True, kw_only=True)
+class Signed:
+    """The token response for a grant, without a refresh token (RFC 6749 section 5.1)."""
+
+    body: dict[str, Any]
+    #: What ``access_tokens.record`` stores of the access token.
+    record: dict[str, Any]
+
+
+def sign(
     work: UnitOfWork,
     ring: KeyRing,
     grant: AnyGrant,
@@ -56,12 +65,12 @@ def issue(
     dpop_jkt: str | None = None,
     certificate: str | None = None,
     delegation: Delegation | None = None,
-) -> dict[str, Any]:
-    """The token response for a grant, without a refresh token (RFC 6749 section 5.1). The access
-    token is bound to the key and the certificate of these thumbprints, if there are any."""
+) -> Signed:
+    """The tokens for a grant. The access token, which is not valid before it is recorded, is bound
+    to the key and the certificate of these thumbprints, if there are any."""
     held = _held_for_tokens(work, grant, scopes)
     terms = _terms(work, grant, delegation, dpop_jkt, certificate)
-    access = _access_token(work, ring, grant, scopes, held, terms)
+    access, record = _access_token(work, ring, grant, scopes, held, terms)
     body: dict[str, Any] = {
         "access_token": access,
         "token_type": token_type(dpop_jkt),
@@ -69,10 +78,10 @@ def issue(
         **scope_member(scopes),
     }
     if delegation is not None:
-        return body | {"issued_token_type": ACCESS_TOKEN_TYPE}
-    if grant.account is not None and "openid" in scopes:
+        body["issued_token_type"] = ACCESS_TOKEN_TYPE
+    elif grant.account is not None and "openid" in scopes:
         body["id_token"] = _id_token(work, ring, grant, scopes, access, held)
-    return body
+    return Signed(body=body, record=record)
 
 
 def token_type(dpop_jkt: str | None) -> str:
@@ -229,7 +238,8 @@ def _access_token(
     scopes: tuple[str, ...],
     held: list[HeldRoleGroup],
     terms: _Terms,
-) -> str:
+) -> tuple[str, dict[str, Any]]:
+    """The token, and what is recorded of it."""
     client = terms.client
     handle = work.token(16)
     if client.access_token_format == "opaque":  # noqa: S105 - a form, not a secret
@@ -239,18 +249,15 @@ def _access_token(
         claims = _access_claims(work, grant, scopes, held, terms, handle)
         claims |= confirmation(terms.dpop_jkt, terms.certificate)
         token = ring.sign(work, client.access_token_alg, ACCESS, claims)
-    access_tokens.record(
-        work,
-        grant,
-        handle,
-        scopes=list(scopes),
-        audience=terms.audience,
-        expires_at=terms.expires_at,
-        dpop_jkt=terms.dpop_jkt,
-        certificate=terms.certificate,
-        act=terms.act,
-    )
-    return token
+    return token, {
+        "handle": handle,
+        "scopes": list(scopes),
+        "audience": terms.audience,
+        "expires_at": terms.expires_at,
+        "dpop_jkt": terms.dpop_jkt,
+        "certificate": terms.certificate,
+        "act": terms.act,
+    }
 
 
 def audience_of(work: UnitOfWork, grant: AnyGrant) -> str:
@@ -299,9 +306,8 @@ def _access_claims(
     if grant.account is None:
         return claims
     claims |= {"auth_time": seconds(_auth_time(grant)), "acr": grant.acr, "amr": grant.amr}
-    names = set(claim_rules.GROUP_CLAIMS) & claim_rules.requested(scopes, {}, "id_token")
-    groups = claim_rules.build(subject_of(work, grant), names, held)
-    return claims | limited(work, groups)
+    names = claim_rules.requested(scopes, {}, "id_token")
+    return claims | limited(work, claim_rules.of_groups(names, held))
 
 
 def _id_token(

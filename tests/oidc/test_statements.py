@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import event
 
 from idp.app import db
+from idp.oidc.token_signer import TokenSigner
 from tests.console.desk import Desk
 from tests.security.test_signed_tokens import userinfo
 from tests.world import Browser, Rp, World, hidden_fields
@@ -120,6 +121,25 @@ def test_the_number_of_database_statements_of_each_endpoint(
     """The number is the same for few and many rows."""
     statements = count(loaded[0], requests(loaded)[path])
     assert len(statements) <= BOUNDS[path], "\n".join(s[:90] for s in statements)
+
+
+def test_a_refresh_signs_before_it_locks_anything(
+    loaded: tuple[World, Rp, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On SQLite nobody else writes from the first write to the commit."""
+    world, refresh = loaded[0], requests(loaded)["refresh"]
+    sent: list[tuple[str, Any]] = []
+    before: list[int] = []
+    sign = TokenSigner.sign
+
+    def note(signer: TokenSigner, typ: str, claims: dict[str, Any]) -> str:
+        before.append(len(sent))
+        return sign(signer, typ, claims)
+
+    monkeypatch.setattr(TokenSigner, "sign", note)
+    statements = count(world, refresh, sent)
+    assert len(before) == 2
+    assert all(statement.startswith("SELECT") for statement in statements[: max(before)])
 
 
 @pytest.mark.parametrize("path", BOUNDS)

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from idp.clients import registry
 from idp.directory import accounts
-from idp.grants import grant_lifecycle
+from idp.grants import access_tokens, grant_lifecycle
 from idp.models import AccessToken, AccountKind, Client, Grant
 from idp.oidc import tokens
 from idp.transaction import UnitOfWork
@@ -36,7 +36,9 @@ def granted(work: UnitOfWork, client_id: str, username: str | None, *scopes: str
 
 
 def issued(world: World, work: UnitOfWork, grant: Grant) -> dict[str, Any]:
-    return tokens.issue(work, ring_of(world), grant, tuple(grant.scopes))
+    signed = tokens.sign(work, ring_of(world), grant, tuple(grant.scopes))
+    access_tokens.record(work, grant, **signed.record)
+    return signed.body
 
 
 def holder(world: World, kind: AccountKind = AccountKind.PERSONAL) -> str:

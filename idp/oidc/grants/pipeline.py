@@ -7,7 +7,7 @@ type:
 3. verify the proof of possession, if there is one;
 4. redeem what the request presents, which is all that a grant type defines;
 5. check that the grant is active;
-6. issue the tokens, bound to the key that was proved;
+6. issue the tokens, bound to the key that was proved: sign, spend the refresh token, record;
 7. record the audit event.
 
 The caller commits.
@@ -28,7 +28,7 @@ from authlib.oauth2.rfc6749.errors import (
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
-from idp.grants import grant_lifecycle, refresh_tokens
+from idp.grants import access_tokens, grant_lifecycle, refresh_tokens
 from idp.machines.machine_authentication import AuthenticatedMachine
 from idp.models import AuthMethod
 from idp.models.records import AnyClient, AnyGrant, RefreshTokenRecord
@@ -191,8 +191,8 @@ def _check_active(request: TokenRequest, redeemed: Redeemed) -> None:
 
 
 def _issue(request: TokenRequest, redeemed: Redeemed) -> dict[str, Any]:
-    refresh_token = _refresh_token(request, redeemed)
-    body = tokens.issue(
+    # Signed first: what follows locks rows, on SQLite the database, until the commit.
+    signed = tokens.sign(
         request.work,
         request.ring,
         redeemed.grant,
@@ -201,9 +201,11 @@ def _issue(request: TokenRequest, redeemed: Redeemed) -> dict[str, Any]:
         request.certificate,
         redeemed.delegation,
     )
-    if refresh_token is not None:
-        body["refresh_token"] = refresh_token
-    return body
+    refresh_token = _refresh_token(request, redeemed)
+    access_tokens.record(request.work, redeemed.grant, **signed.record)
+    if refresh_token is None:
+        return signed.body
+    return signed.body | {"refresh_token": refresh_token}
 
 
 def _refresh_token(request: TokenRequest, redeemed: Redeemed) -> str | None:
