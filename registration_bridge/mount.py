@@ -1,5 +1,5 @@
-"""Mounts the bridge, and loads it with the first request for it. Its models are a third of what a
-server would load, and many installations receive no pushes."""
+"""Mounts the bridge, and loads it when a server asks, or with the first request for it. Its models
+are a third of what an application would load."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 def install(app: Flask) -> None:
     """Mount the bridge. Registers the path that accepts a larger body with the server."""
-    late = LateBridge(app)
+    late = app.extensions["bridge"] = LateBridge(app)
     blueprint = Blueprint(NAME, __name__, url_prefix=PREFIX)
     blueprint.register_error_handler(HTTPException, late.answer_http_error)
     for method, rule, name in ROUTES:
@@ -78,22 +78,23 @@ class LateBridge:
         """A view that asks the bridge for its own."""
 
         def view(**values: str) -> Response:
-            return self._bridge().views[name](**values)
+            return self.load().views[name](**values)
 
         return view
 
     def answer_http_error(self, error: HTTPException) -> Response:
         """An error in the form of SCIM."""
-        return self._bridge().answer_http_error(error)
+        return self.load().answer_http_error(error)
 
-    def _bridge(self) -> Bridge:
+    def load(self) -> Bridge:
+        """The bridge, which is loaded once."""
         if self._loaded is None:
             with self._lock:
                 if self._loaded is None:
-                    self._loaded = self._load()
+                    self._loaded = self._create()
         return self._loaded
 
-    def _load(self) -> Bridge:
+    def _create(self) -> Bridge:
         from registration_bridge import endpoint
 
         bridge = endpoint.create(self._app)

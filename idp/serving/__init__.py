@@ -7,6 +7,7 @@ password hash, must not occupy a thread that others need. See docs/decisions/002
 
 from __future__ import annotations
 
+import gc
 import logging
 import multiprocessing
 import os
@@ -14,15 +15,18 @@ import sys
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Flask
+from flask_babel import force_locale
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from sqlalchemy.orm import configure_mappers
 
+from hosted_pages import languages
 from idp.app import create_app, read_keys, start_tracing
 from idp.credentials.hashing import HashingLimiter
 from idp.foundation import log_accepted_risks
@@ -45,6 +49,8 @@ CONNECTIONS = 1024
 SWITCH_SECONDS = 0.001
 #: Threads for requests that wait for a lock of the database or for a slow client.
 SPARE_THREADS = 4
+#: The templates of every page, and the first page of most people.
+FRAME = ("_components.html", "base.html", "hosted/base.html", "signin.html")
 #: Hashes waiting in each process: about four seconds of one core at cost 12.
 HASHES_WAITING = 16
 
@@ -131,8 +137,7 @@ class Loader:
         """Load the application for the processes that are forked from this one."""
         if multiprocessing.get_start_method() == "fork":
             self.loaded = load(self.options)
-            # Otherwise the first query of each process would.
-            configure_mappers()
+            _load_ahead(self.loaded.app)
         # What is not searched is not copied for each process either.
         garbage.search_new_objects()
 
@@ -145,6 +150,21 @@ class Loader:
         # The process does not wait: the database may be away when it starts.
         threading.Thread(target=_read_keys, args=(front.app,), daemon=True).start()
         return front
+
+
+def _load_ahead(app: Flask) -> None:
+    """Load what each process would load with its first requests, and would not share."""
+    configure_mappers()
+    # To compile templates leaves much garbage. The bridge takes the place of it.
+    gc.freeze()
+    for language in languages.LANGUAGES:
+        with app.app_context(), force_locale(language):
+            for name in FRAME:
+                app.jinja_env.get_template(name)
+            # The names of months and zones.
+            languages.eastern(datetime.now(UTC))
+    gc.collect()
+    app.extensions["bridge"].load()
 
 
 def _read_keys(app: Flask) -> None:
