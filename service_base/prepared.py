@@ -21,6 +21,11 @@ Source = tuple[Callable[[Mapping[str, Any]], Any], Processor | None]
 #: The text of a statement with a list depends on the length of the list. So many texts are kept;
 #: others are left to SQLAlchemy.
 MOST_TEXTS = 200
+#: The cursor of a connection is used again, since a new one costs PostgreSQL's driver a quarter of
+#: an execution. It holds the rows of its last statement: one with more rows than this is closed.
+MOST_ROWS_HELD = 10
+#: Where a connection has its cursor.
+_CURSOR = "prepared_cursor"
 
 
 class Rows:
@@ -119,7 +124,8 @@ class _Plan:
         text, cursor = self._text, None
         context: Any = _Context()
         try:
-            cursor = driver.cursor()
+            # Not there while it is in use, and after an error.
+            cursor = driver.info.pop(_CURSOR, None) or driver.cursor()
             for listener in connection.dispatch.before_cursor_execute:
                 text, parameters = listener(connection, cursor, text, parameters, context, False)
             cursor.execute(text, parameters)
@@ -127,7 +133,10 @@ class _Plan:
                 listener(connection, cursor, text, parameters, context, False)
             rows = self._rows(cursor.fetchall()) if self._row is not None else ()
             written = cursor.rowcount
-            cursor.close()
+            if len(rows) > MOST_ROWS_HELD:
+                cursor.close()
+            else:
+                driver.info[_CURSOR] = cursor
         except BaseException as error:
             # As for every other statement: names refusals, and replaces broken connections.
             connection._handle_dbapi_exception(error, text, parameters, cursor, context)

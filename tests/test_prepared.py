@@ -168,6 +168,46 @@ def test_an_interruption_replaces_the_connection(engine: Engine, connection: Con
     assert FIND.run(connection, {"wanted": "Bruce"}).first() is None
 
 
+def held(connection: Connection) -> Any:
+    """The cursor of the connection that is used again."""
+    return connection.connection.info.get(prepared._CURSOR)
+
+
+def test_a_cursor_is_used_again_unless_it_holds_many_rows_or_failed(connection: Connection) -> None:
+    add(connection)
+    first = held(connection)
+    assert first is not None
+    FIND.run(connection, {"wanted": "Bruce"})
+    assert held(connection) is first
+    with pytest.raises(Collision):
+        add(connection)
+    assert held(connection) is None
+    connection.rollback()
+    for number in range(prepared.MOST_ROWS_HELD + 1):
+        add(connection, f"Bruce {number}")
+        assert held(connection) is not None
+    assert len(Prepared(select(THINGS)).run(connection, {}).all()) > prepared.MOST_ROWS_HELD
+    assert held(connection) is None
+    add(connection)
+    connection.invalidate()
+    connection.rollback()
+    assert held(connection) is None
+
+
+def test_a_cursor_that_is_kept_holds_no_lock_of_sqlite(
+    engine: Engine, connection: Connection
+) -> None:
+    if engine.dialect.name != "sqlite":
+        pytest.skip("about SQLite")
+    add(connection)
+    connection.commit()
+    FIND.run(connection, {"wanted": "Bruce"})
+    assert held(connection) is not None
+    with engine.connect() as other:
+        blocked, *_ = other.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")).one()
+    assert not blocked
+
+
 def test_a_missing_parameter_is_an_error(connection: Connection) -> None:
     with pytest.raises(LookupError, match="wanted"):
         FIND.run(connection, {})
