@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from idp.db import Base, BigId, PrimaryKey
+from idp.db import Base, BigId, PrimaryKey, partial_index
 from idp.models.account import Account
 from idp.models.client import Client
 from idp.models.credential import TemporaryPassword
@@ -120,12 +120,10 @@ class Grant(Base):
     id: Mapped[PrimaryKey]
     client_id: Mapped[int] = mapped_column(BigId, ForeignKey("client.id"), index=True)
     #: None for client credentials: the client acts for itself.
-    account_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("account.id"), index=True)
-    session_id: Mapped[int | None] = mapped_column(
-        BigId, ForeignKey("browser_session.id"), index=True
-    )
+    account_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("account.id"))
+    session_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("browser_session.id"))
     #: Serves logout by a relying party.
-    sid: Mapped[str | None] = mapped_column(String(40), index=True)
+    sid: Mapped[str | None] = mapped_column(String(40))
     scopes: Mapped[list[str]]
     #: The ``claims`` parameter (OIDC Core 5.5), validated.
     claims: Mapped[dict[str, Any]]
@@ -142,6 +140,12 @@ class Grant(Base):
     client: Mapped[Client] = relationship(lazy="joined", innerjoin=True)
     account: Mapped[Account | None] = relationship(lazy="joined")
     session: Mapped[BrowserSession | None] = relationship(lazy="joined")
+
+    # A grant of client credentials is in none of them.
+    __table_args__ = tuple(
+        partial_index(f"ix_grant_{name}", name, where=text(f"{name} IS NOT NULL"))
+        for name in ("account_id", "session_id", "sid")
+    )
 
 
 class AuthorizationCode(Base):
