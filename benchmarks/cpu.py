@@ -35,7 +35,7 @@ BARS: dict[str, Bar | None] = {}
 
 #: A sign-in takes long, so a tail beside it needs some time.
 SIGN_IN_SECONDS = 15
-#: Starts, memory, and the tail beside sign-ins of the latest run.
+#: Start, memory, and the tail beside sign-ins on each database.
 PROCESSES: dict[str, str] = {}
 
 
@@ -97,11 +97,22 @@ def run(options: argparse.Namespace, server: str) -> tuple[str, Rows]:
         if not options.only:
             say("token beside 4 people who sign in")
             seconds = max(options.seconds, SIGN_IN_SECONDS)
-            PROCESSES.update(beside_sign_ins(port, credentials.client, seconds))
-        PROCESSES["start of gateway, seconds"] = f"{starts[0]:.1f}"
-        PROCESSES["memory of gateway, MB"] = f"{memory(ours.pid):.0f}"
-        PROCESSES["gateway client list, seconds"] = f"{command_seconds(environ):.1f}"
+            note(name, beside_sign_ins(port, credentials.client, seconds))
+        held = memory(ours.pid)
+        first = held.pop(ours.pid)
+        figures = {
+            "start of gateway, seconds": f"{starts[0]:.1f}",
+            "memory of the processes that answer, MB": f"{sum(held.values()):.0f}",
+            "memory of the one that starts them, MB": f"{first:.0f}",
+            "gateway client list, seconds": f"{command_seconds(environ):.1f}",
+        }
+        note(name, figures)
     return name, rows
+
+
+def note(database: str, figures: dict[str, str]) -> None:
+    """Keep figures of a run for the end."""
+    PROCESSES.update({f"{database}: {name}": value for name, value in figures.items()})
 
 
 def command_seconds(environ: dict[str, str]) -> float:

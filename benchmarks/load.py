@@ -95,14 +95,15 @@ def cpu_of_backends(database: str) -> Cpu:
     return lambda: {pid: cpu for pid, _, cpu in _processes() if f" {database} " in _command(pid)}
 
 
-def proportional_memory(leader: int) -> float:
-    """Megabytes of a server: private memory, and a share of what its processes have in common."""
-    kilobytes = 0
+def proportional_memory(leader: int) -> dict[int, float]:
+    """Megabytes of each process of a server: private memory, and a share of what its processes have
+    in common."""
+    found = {}
     for pid, session, _ in _processes():
         if session == leader:
             rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
-            kilobytes += next(int(x.split()[1]) for x in rollup.splitlines() if x[:4] == "Pss:")
-    return kilobytes / 1024
+            found[pid] = next(int(x.split()[1]) for x in rollup.splitlines() if x[:4] == "Pss:")
+    return {pid: kilobytes / 1024 for pid, kilobytes in found.items()}
 
 
 def _processes() -> Iterator[tuple[int, int, float]]:
