@@ -39,7 +39,7 @@ def vary_by(response: Response, name: str) -> None:
     headers = response.headers
     before = headers.get("Vary")
     if before is None:
-        headers["Vary"] = name
+        headers.add("Vary", name)
     elif name.lower() not in (part.strip() for part in before.lower().split(",")):
         headers["Vary"] = f"{before}, {name}"
 
@@ -85,15 +85,14 @@ def protect(
         allowed = FRAMED.format(script=framed)
     else:
         allowed = policy(known.get("csp_nonce", ""), form_action, frames)
-    headers.extend(
-        (
-            ("Content-Security-Policy", allowed),
-            *(() if framed else (("X-Frame-Options", "DENY"),)),
-            ("Cross-Origin-Opener-Policy", "same-origin" if parts else "unsafe-none"),
-            ("X-Request-Id", known.get("request_id", "")),
-            *_FIXED,
-            *((_HTTPS_ONLY,) if is_https else ()),
-        )
+    headers["Content-Security-Policy"] = allowed
+    # ``extend`` would search each of these for a line break, but none is from outside.
+    headers._list += (
+        *(() if framed else (("X-Frame-Options", "DENY"),)),
+        ("Cross-Origin-Opener-Policy", "same-origin" if parts else "unsafe-none"),
+        ("X-Request-Id", known.get("request_id", "")),
+        *_FIXED,
+        *((_HTTPS_ONLY,) if is_https else ()),
     )
     if not may_be_cached or response.status_code >= 400:
         headers["Cache-Control"] = "no-store"

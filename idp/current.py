@@ -29,7 +29,7 @@ from flask import (
 from flask.ctx import _AppCtxGlobals
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from itsdangerous import URLSafeTimedSerializer
-from werkzeug.datastructures import ImmutableMultiDict
+from werkzeug.datastructures import Headers, ImmutableMultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp.bound_sessions import copied_sessions, refresh, registration
@@ -85,6 +85,23 @@ class GatewayRequest(Request):
         if found.unreadable:
             log.warning("unreadable_forwarded_address", sent=found.unreadable[:100], peer=peer)
         return found
+
+
+#: Headers that Werkzeug changes when it sends them.
+_CHANGED_WHEN_SENT = frozenset({"location", "content-location"})
+
+
+class GatewayResponse(Response):
+    """A response whose headers are sent as they are, without a copy, where Werkzeug would change
+    nothing in them."""
+
+    def get_wsgi_headers(self, environ: dict[str, Any]) -> Headers:
+        names = {name.lower() for name, _ in self.headers}
+        if "content-length" in names and names.isdisjoint(_CHANGED_WHEN_SENT):
+            status = self.status_code
+            if status >= 200 and status not in (204, 304):
+                return self.headers
+        return super().get_wsgi_headers(environ)
 
 
 def asked() -> GatewayRequest:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
@@ -17,8 +15,7 @@ PIECE = 16_384
 WITHOUT_BODY = (204, 304)
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """A complete response."""
 
     status: int
@@ -39,8 +36,11 @@ def _name(of_field: str) -> bytes:
 
 def answer_of(status: str, headers: list[tuple[str, str]], body: bytes) -> Answer:
     """A response as WSGI writes it."""
-    fields = [(_name(name), value.encode("latin-1")) for name, value in headers]
-    return Answer(int(status[:3]), fields, body)
+    return Answer(int(status[:3]), _fields(headers), body)
+
+
+def _fields(headers: list[tuple[str, str]]) -> Headers:
+    return [(_name(name), value.encode("latin-1")) for name, value in headers]
 
 
 class RequestRun:
@@ -57,7 +57,7 @@ class RequestRun:
         self._app, self._environ, self._send = app, environ, send
         self._send_seconds = send_seconds
         self._loop = asyncio.get_running_loop()
-        self._gone = threading.Event()
+        self._is_gone = False
         self._status = 500
         self._headers: Headers = []
         #: Whether the head was sent; after that, an error cannot be reported any more.
@@ -65,7 +65,7 @@ class RequestRun:
 
     def leave(self) -> None:
         """Stop a streamed response, because the client disconnected."""
-        self._gone.set()
+        self._is_gone = True
 
     def run(self) -> Answer | None:
         """Run the application. Returns None if the response was streamed. Raises TimeoutError if
@@ -84,8 +84,7 @@ class RequestRun:
     def _start(
         self, status: str, headers: list[tuple[str, str]], _exc_info: Any = None
     ) -> Callable[[bytes], object]:
-        head = answer_of(status, headers, b"")
-        self._status, self._headers = head.status, head.headers
+        self._status, self._headers = int(status[:3]), _fields(headers)
         return _write
 
     def _is_short(self) -> bool:
@@ -102,7 +101,7 @@ class RequestRun:
         piece, least = bytearray(), 1
         for chunk in chunks:
             piece += chunk
-            if self._gone.is_set():
+            if self._is_gone:
                 return
             if len(piece) >= least:
                 self._deliver(_body(bytes(piece), more=True))

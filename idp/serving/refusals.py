@@ -4,7 +4,6 @@ SCIM error, a forward-authentication response, or a page."""
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from functools import cache, partial
 from html import escape
 
@@ -54,7 +53,7 @@ class Refusals:
             status = 401
         made = self._made(form, status, locale)
         readable = _fields(cors.headers_of_failure(path))
-        return replace(made, headers=[*made.headers, *readable])
+        return made._replace(headers=[*made.headers, *readable])
 
 
 def _make(app: Flask, form: ErrorForm, status: int, locale: str) -> Answer:

@@ -6,9 +6,10 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from flask import url_for
-from werkzeug.test import TestResponse
+from flask import Response, url_for
+from werkzeug.test import TestResponse, create_environ
 
+from idp.current import GatewayResponse
 from idp.grants import signing_keys
 from idp.web import kept_documents
 from tests.world import World
@@ -29,6 +30,28 @@ def test_every_request_passes_this_many_hooks(world: World) -> None:
     for name in ("oidc", "forward", "pages"):
         assert not app.before_request_funcs.get(name), name
         assert not app.after_request_funcs.get(name), name
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 302, 304, 400, 503])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"Location": "/é?q=ü"},
+        {"Content-Location": "/é"},
+        {"Content-Length": "3"},
+        {"Vary": "Cookie", "ETag": '"e"', "Last-Modified": "Sun, 08 Mar 2026 12:00:00 GMT"},
+    ],
+)
+@pytest.mark.parametrize("body", ["text", [b"text"], iter([b"text"])])
+def test_headers_are_sent_as_werkzeug_sends_them(
+    status: int, more: dict[str, str], body: Any
+) -> None:
+    environ = create_environ("/")
+    response = GatewayResponse(body, status)
+    response.headers.update(more)
+    expected = Response.get_wsgi_headers(response, environ).to_wsgi_list()
+    assert response.get_wsgi_headers(environ).to_wsgi_list() == expected
 
 
 def ask(world: World, path: str, method: str = "GET", **headers: str) -> TestResponse:
