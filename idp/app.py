@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -57,11 +57,6 @@ from service_base.core_session import CoreSession
 class RequestSession(CoreSession, FlaskSession):
     """The session of a request."""
 
-    def __init__(self, db: SQLAlchemy, **options: Any) -> None:
-        super().__init__(db, **options)
-        # It finds the engine by it.
-        self._db = db
-
 
 #: The database of requests: their sessions end with them.
 db = SQLAlchemy(metadata=models.load(), session_options={"class_": RequestSession})
@@ -88,11 +83,6 @@ class Gateway(Flask):
         # Pages link to the same few addresses again and again.
         self._address = lru_cache(1024)(self._address_below)
 
-    @cached_property
-    def _host(self) -> str:
-        """The host of the issuer, as it is in addresses."""
-        return self.url_map.bind(self.config["ISSUER_HOST"], subdomain="").server_name
-
     def url_for(self, /, endpoint: str, **values: Any) -> str:
         """As Flask's, which is asked once for an address without variables."""
         if values or endpoint.startswith(".") or not has_request_context():
@@ -113,10 +103,9 @@ class Gateway(Flask):
             return super().create_url_adapter(None)
         # As ``bind_to_environ`` does, which parses again what the request has parsed, and looks at
         # the Host header first.
-        return MapAdapter(
-            self.url_map,
-            self._host,
-            request.root_path or "/",
+        return self.url_map.bind(
+            self.config["ISSUER_HOST"],
+            request.root_path or None,
             subdomain="",
             url_scheme=request.scheme,
             default_method=request.method,

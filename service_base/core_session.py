@@ -1,13 +1,13 @@
 """A session of the ORM that reads and writes by Core at the cost of a connection.
 
 Most requests of applications use Core statements only. A transaction of the ORM costs them as much
-as a statement, and keeps track of nothing. So does the state of a session.
+as a statement, and keeps track of nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session, SessionTransaction
@@ -22,22 +22,7 @@ class CoreSession(Session):
     guard: Callable[[], None] | None = None
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        #: What the session is made with when the ORM is first used; None after that.
-        self._unmade: tuple[Any, Any] | None = (arguments, options)
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            """Called for the first attribute that the ORM needs: none is set before."""
-            if self._unmade is None:
-                raise AttributeError(name)
-            (arguments, options), self._unmade = self._unmade, None
-            super().__init__(*arguments, join_transaction_mode="control_fully", **options)
-            return getattr(self, name)
-
-    def in_transaction(self) -> bool:
-        """Whether the ORM has begun a transaction."""
-        return self._unmade is None and super().in_transaction()
+        super().__init__(*arguments, join_transaction_mode="control_fully", **options)
 
     def core_connection(self) -> Connection:
         """The connection of the open transaction, which begins with the first statement."""
@@ -58,8 +43,6 @@ class CoreSession(Session):
 
     def flush(self, *arguments: Any) -> None:
         """Write what has changed."""
-        if self._unmade is not None:
-            return
         if self.guard is not None and (self.new or self.dirty or self.deleted):
             # An error during it would end the transaction.
             self.guard()
@@ -83,15 +66,14 @@ class CoreSession(Session):
     def rollback(self) -> None:
         """Roll back what both have done."""
         try:
-            if self.in_transaction():
-                super().rollback()
+            super().rollback()
         finally:
             self._release()
 
     def close(self) -> None:
         """Roll back, and forget all objects."""
         try:
-            if self._unmade is None and (self.in_transaction() or self.identity_map):
+            if self.in_transaction() or self.identity_map:
                 super().close()
         finally:
             self._release()

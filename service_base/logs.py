@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from functools import cache, cached_property
-from json.encoder import encode_basestring_ascii
 from typing import Any, TextIO
 
 from service_base import request_ids
@@ -195,12 +194,4 @@ def write_info(logger: str, event: str, fields: Mapping[str, Any]) -> None:
 
 def _line(logger: str, level: str, fields: Mapping[str, Any]) -> str:
     moment = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-    line = {**fields, "level": level, "logger": logger, "timestamp": moment}
-    return "{" + ", ".join([f"{_json(name)}: {_json(line[name])}" for name in line]) + "}"
-
-
-def _json(value: Any) -> str:
-    """As ``json.dumps``, which makes a new encoder for each object."""
-    if isinstance(value, str):
-        return encode_basestring_ascii(value)
-    return str(value) if type(value) in (int, float) else json.dumps(value)
+    return json.dumps({**fields, "level": level, "logger": logger, "timestamp": moment})

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, func, insert, select
 from sqlalchemy.pool import QueuePool
 
-from idp.app import RequestSession, db
+from idp.app import db
 from idp.db import table
 from idp.models import RoleGroup
 from service_base.core_session import CoreSession
@@ -124,22 +124,3 @@ def test_a_loaded_object_is_read_again_after_a_commit(engine: Engine, session: C
     with engine.begin() as other:
         other.execute(GROUPS.update().values(description="changed"))
     assert found.description == "changed"
-
-
-@pytest.mark.parametrize("end", [CoreSession.commit, CoreSession.rollback, CoreSession.close])
-def test_a_request_that_uses_core_only_makes_no_state_of_the_orm(
-    world: World, end: Callable[[CoreSession], None]
-) -> None:
-    with world.app.app_context(), RequestSession(db) as session:
-        by_core(session)
-        session.flush()
-        end(session)
-        assert "identity_map" not in vars(session)
-        by_orm(session)
-        assert "identity_map" in vars(session)
-
-
-def test_an_unknown_attribute_is_an_error(session: CoreSession) -> None:
-    for _ in range(2):
-        with pytest.raises(AttributeError, match="nonsense"):
-            session.nonsense  # type: ignore[attr-defined] # noqa: B018
