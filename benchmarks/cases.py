@@ -54,6 +54,7 @@ FLOOR = Case(
     load=Load(path="/token", method="POST"),
     is_floor=True,
 )
+BY_CODE = "token by code"
 BARE = Case(name="floor: bare Flask answer", load=Load(path="/read"), is_floor=True)
 
 
@@ -195,7 +196,7 @@ def _tokens(visitor: Visitor) -> Iterator[Case]:
         path=TOKEN, method="POST", headers=client, body=redemption("~"),
         script={"LOAD_TAKE": codes},
     )  # fmt: skip
-    yield Case(name="token by code", load=redeem, bar=Bar(must=3, of="floor"), is_spent=True)
+    yield Case(name=BY_CODE, load=redeem, bar=Bar(must=3, of="floor"), is_spent=True)
     verify = Load(
         path="/auth/verify?service=bench", headers={"Authorization": visitor.credentials.machine}
     )
