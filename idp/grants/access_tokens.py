@@ -16,7 +16,7 @@ from idp.db import table
 from idp.grants import grant_lifecycle
 from idp.grants.grant_rows import record_of, select_with_grant
 from idp.models import AccessToken
-from idp.models.records import AccessTokenRecord, AnyGrant, actors
+from idp.models.records import AccessTokenRecord, actors
 from idp.transaction import UnitOfWork
 from service_base.prepared import Prepared
 
@@ -42,7 +42,7 @@ _EXCHANGED = Prepared(
 
 def record(
     work: UnitOfWork,
-    grant: AnyGrant,
+    grant_id: int,
     handle: str,
     *,
     scopes: list[str],
@@ -57,7 +57,7 @@ def record(
     that it is bound to; ``act`` names the clients that exchanged it."""
     values = {
         "handle": handle,
-        "grant_id": grant.id,
+        "grant_id": grant_id,
         "scopes": scopes,
         "audience": audience,
         "dpop_jkt": dpop_jkt,

@@ -3,7 +3,7 @@ token issued under it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
@@ -31,6 +31,11 @@ from service_base.prepared import Prepared
 _GRANT = table(Grant)
 #: Also reads the revision, for requests that have not read it yet.
 _INSERT = Prepared(insert(_GRANT).returning(_GRANT.c.id, CURRENT))
+#: The columns of a new grant, besides account and session.
+_WRITTEN = (
+    "client_id", "sid", "scopes", "claims", "nonce", "participant", "acr", "amr", "auth_time",
+    "created_at",
+)  # fmt: skip
 _REVOKE = Prepared(
     update(_GRANT)
     .where(_GRANT.c.id == bindparam("key"), _GRANT.c.revoked_at.is_(None))
@@ -63,7 +68,7 @@ def newest(work: UnitOfWork, account_subject: str, client_pk: int) -> Grant | No
 def create_for_person(work: UnitOfWork, authorization: Authorization) -> GrantRecord:
     """A new grant in the person's session."""
     session, client = authorization.session, authorization.client
-    return _create(
+    planned = _plan(
         work,
         client,
         session.account,
@@ -76,14 +81,15 @@ def create_for_person(work: UnitOfWork, authorization: Authorization) -> GrantRe
         amr=tuple(session.amr),
         auth_time=session.auth_time,
     )
+    return replace(planned, id=add(work, planned))
 
 
-def create_for_client(work: UnitOfWork, client: AnyClient, scopes: list[str]) -> GrantRecord:
-    """A grant of a client that acts for itself. It has no account."""
-    return _create(work, client, None, scopes=tuple(scopes), amr=())
+def plan_for_client(work: UnitOfWork, client: AnyClient, scopes: list[str]) -> GrantRecord:
+    """A grant of a client that acts for itself. It has no account. ``add`` writes it."""
+    return _plan(work, client, None, scopes=tuple(scopes), amr=())
 
 
-def create_for_machine(
+def plan_for_machine(
     work: UnitOfWork,
     client: AnyClient,
     account: AnyAccount,
@@ -91,8 +97,8 @@ def create_for_machine(
     participant: str | None,
 ) -> GrantRecord:
     """A grant of a machine account at an application, for one participant or for all of its
-    own."""
-    return _create(
+    own. ``add`` writes it."""
+    return _plan(
         work,
         client,
         account,
@@ -104,30 +110,34 @@ def create_for_machine(
     )
 
 
-def _create(
+def _plan(
     work: UnitOfWork,
     client: AnyClient,
     account: AnyAccount | None,
     session: AnySession | None = None,
     **values: Any,
 ) -> GrantRecord:
-    keys = {
-        "client_id": client.id,
-        "account_id": account.id if account else None,
-        "session_id": session.id if session else None,
-    }
-    stored = {"claims": {}, "created_at": work.now, **values}
-    row: Any = work.run(_INSERT, keys | stored).one()
-    work.see_revision(row[1])
     unset = dict.fromkeys(("sid", "nonce", "participant", "acr", "auth_time", "revoked_at"))
     return GrantRecord(
-        **{**unset, **stored},
-        id=row[0],
+        **{**unset, "claims": {}, "created_at": work.now, **values},
+        id=0,
         client_id=client.id,
         client=client,
         account=account,
         session=session,
     )
+
+
+def add(work: UnitOfWork, planned: GrantRecord) -> int:
+    """Write a new grant, and return its key."""
+    account, session = planned.account, planned.session
+    keys = {
+        "account_id": account.id if account else None,
+        "session_id": session.id if session else None,
+    }
+    row: Any = work.run(_INSERT, keys | {name: getattr(planned, name) for name in _WRITTEN}).one()
+    work.see_revision(row[1])
+    return int(row[0])
 
 
 def is_active(work: UnitOfWork, grant: AnyGrant, *, with_session: bool = False) -> bool:

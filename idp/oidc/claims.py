@@ -48,6 +48,7 @@ CLAIMS_SUPPORTED = ("sub", *(name for names in SCOPE_CLAIMS.values() for name in
 _SUPPORTED = frozenset(CLAIMS_SUPPORTED)
 #: Claims whose size grows with the number of role groups.
 GROUP_CLAIMS = ("groups", PARTICIPANTS, PARTICIPANT_GROUPS)
+_OF_GROUPS = frozenset(GROUP_CLAIMS)
 #: The most bytes of JSON that they may take in a token.
 MAX_GROUP_BYTES = 24_576
 
@@ -90,7 +91,7 @@ def _of_scopes(scopes: tuple[str, ...]) -> frozenset[str]:
 
 def needs_groups(names: Iterable[str]) -> bool:
     """Whether any of these claims is about role groups."""
-    return any(name in GROUP_CLAIMS for name in names)
+    return not _OF_GROUPS.isdisjoint(names)
 
 
 def build(subject: Subject, names: Set[str], held: Sequence[HeldRoleGroup]) -> dict[str, Any]:

@@ -183,8 +183,9 @@ def test_ma_the_former_password_of_a_machine_account_overlaps(
         account = accounts.by_username(work, username)
         before, hasher = account.password_hash, hasher_of(world)
         client = registry.get(work, "emi")
-        created = grant_lifecycle.create_for_machine(work, client, account, ["groups"], None)
-        grant = work.db.get_one(Grant, created.id)
+        planned = grant_lifecycle.plan_for_machine(work, client, account, ["groups"], None)
+        created = grant_lifecycle.add(work, planned)
+        grant = work.db.get_one(Grant, created)
         session = session_of(work, account)
         wrong = password_replacement.change_password(
             work, hasher, session, current="wrong", new=NEW_PASSWORD

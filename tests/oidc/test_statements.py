@@ -123,11 +123,12 @@ def test_the_number_of_database_statements_of_each_endpoint(
     assert len(statements) <= BOUNDS[path], "\n".join(s[:90] for s in statements)
 
 
-def test_a_refresh_signs_before_it_locks_anything(
-    loaded: tuple[World, Rp, str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("path", ["refresh", "client credentials"])
+def test_tokens_are_signed_before_anything_is_locked(
+    loaded: tuple[World, Rp, str], monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     """On SQLite nobody else writes from the first write to the commit."""
-    world, refresh = loaded[0], requests(loaded)["refresh"]
+    world, act = loaded[0], requests(loaded)[path]
     sent: list[tuple[str, Any]] = []
     before: list[int] = []
     sign = TokenSigner.sign
@@ -137,8 +138,8 @@ def test_a_refresh_signs_before_it_locks_anything(
         return sign(signer, typ, claims)
 
     monkeypatch.setattr(TokenSigner, "sign", note)
-    statements = count(world, refresh, sent)
-    assert len(before) == 2
+    statements = count(world, act, sent)
+    assert before
     assert all(statement.startswith("SELECT") for statement in statements[: max(before)])
 
 

@@ -28,16 +28,16 @@ def granted(work: UnitOfWork, client_id: str, username: str | None, *scopes: str
     """A grant of an account, or of the client itself."""
     client = registry.get(work, client_id)
     if username is None:
-        row = grant_lifecycle.create_for_client(work, client, list(scopes))
+        planned = grant_lifecycle.plan_for_client(work, client, list(scopes))
     else:
         account = accounts.by_username(work, username)
-        row = grant_lifecycle.create_for_machine(work, client, account, list(scopes), None)
-    return work.db.get_one(Grant, row.id)
+        planned = grant_lifecycle.plan_for_machine(work, client, account, list(scopes), None)
+    return work.db.get_one(Grant, grant_lifecycle.add(work, planned))
 
 
 def issued(world: World, work: UnitOfWork, grant: Grant) -> dict[str, Any]:
     signed = tokens.sign(work, ring_of(world), grant, tuple(grant.scopes))
-    access_tokens.record(work, grant, **signed.record)
+    access_tokens.record(work, grant.id, **signed.record)
     return signed.body
 
 

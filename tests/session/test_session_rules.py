@@ -391,8 +391,9 @@ def granted(
 ) -> Grant:
     """A grant in a session, or of a program."""
     client = registry.get(work, "emi")
-    created = grant_lifecycle.create_for_machine(work, client, account, list(scopes), None)
-    row = work.db.get_one(Grant, created.id)
+    planned = grant_lifecycle.plan_for_machine(work, client, account, list(scopes), None)
+    created = grant_lifecycle.add(work, planned)
+    row = work.db.get_one(Grant, created)
     row.session_id = session.id if session else None
     work.db.flush()
     return row

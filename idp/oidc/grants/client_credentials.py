@@ -63,25 +63,25 @@ def _authenticate_machine(
 
 
 def redeem(request: TokenRequest) -> Redeemed:
-    """Create the grant of the machine account or the client."""
+    """The new grant of the machine account or the client."""
     if request.machine is not None:
         return _redeem_machine(request, request.machine)
     allowed = tuple(scope for scope in request.client.scopes if scope not in IDENTITY_SCOPES)
     scopes = _scopes(
         request, allowed, allowed, "The scope exceeds what is allowed for this client."
     )
-    grant = grant_lifecycle.create_for_client(request.work, request.client, list(scopes))
-    return Redeemed(grant=grant, scopes=scopes)
+    grant = grant_lifecycle.plan_for_client(request.work, request.client, list(scopes))
+    return Redeemed(grant=grant, scopes=scopes, is_planned=True)
 
 
 def _redeem_machine(request: TokenRequest, machine: AuthenticatedMachine) -> Redeemed:
     refusal = f"A machine account can only request {', '.join(GROUP_SCOPES)}."
     scopes = _scopes(request, GROUP_SCOPES, MACHINE_SCOPES, refusal)
     account = machine_logins.account_row(request.work, machine.account)
-    grant = grant_lifecycle.create_for_machine(
+    grant = grant_lifecycle.plan_for_machine(
         request.work, machine.client, account, list(scopes), machine.participant
     )
-    return Redeemed(grant=grant, scopes=scopes)
+    return Redeemed(grant=grant, scopes=scopes, is_planned=True)
 
 
 def _scopes(

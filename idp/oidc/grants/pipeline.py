@@ -7,7 +7,7 @@ type:
 3. verify the proof of possession, if there is one;
 4. redeem what the request presents, which is all that a grant type defines;
 5. check that the grant is active;
-6. issue the tokens, bound to the key that was proved: sign, spend the refresh token, record;
+6. issue the tokens, bound to the key that was proved: sign, spend the refresh token, write;
 7. record the audit event.
 
 The caller commits.
@@ -31,7 +31,7 @@ from idp.audit.actions import AuditAction
 from idp.grants import access_tokens, grant_lifecycle, refresh_tokens
 from idp.machines.machine_authentication import AuthenticatedMachine
 from idp.models import AuthMethod
-from idp.models.records import AnyClient, AnyGrant, RefreshTokenRecord
+from idp.models.records import AnyClient, AnyGrant, GrantRecord, RefreshTokenRecord
 from idp.oidc import encrypted_tokens, sender_constraint, tokens
 from idp.oidc.jwks import KeyRing
 from idp.oidc.tokens import Delegation
@@ -91,6 +91,8 @@ class Redeemed:
 
     grant: AnyGrant
     scopes: tuple[str, ...]
+    #: The grant is new, and not written yet.
+    is_planned: bool = False
     #: These are the first tokens of a sign-in, so its session must still be live.
     is_first: bool = False
     #: The presented refresh token, which is rotated.
@@ -202,10 +204,18 @@ def _issue(request: TokenRequest, redeemed: Redeemed) -> dict[str, Any]:
         redeemed.delegation,
     )
     refresh_token = _refresh_token(request, redeemed)
-    access_tokens.record(request.work, redeemed.grant, **signed.record)
+    access_tokens.record(request.work, _grant_id(request, redeemed), **signed.record)
     if refresh_token is None:
         return signed.body
     return signed.body | {"refresh_token": refresh_token}
+
+
+def _grant_id(request: TokenRequest, redeemed: Redeemed) -> int:
+    """The key of the grant, which is written now if it is new."""
+    grant = redeemed.grant
+    if redeemed.is_planned and isinstance(grant, GrantRecord):
+        return grant_lifecycle.add(request.work, grant)
+    return grant.id
 
 
 def _refresh_token(request: TokenRequest, redeemed: Redeemed) -> str | None:
