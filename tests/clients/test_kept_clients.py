@@ -115,6 +115,24 @@ def test_n89_every_process_refuses_a_revoked_key_at_once(world: World, other: Wo
         assert userinfo(process, fresh["access_token"]).status_code == 200
 
 
+def test_n89_what_a_revoked_key_signed_before_the_revision_was_read_is_signed_again(
+    world: World, other: World
+) -> None:
+    """N89: a token by client credentials is signed before its grant reads the revision."""
+    rp = world.relying_party(grant_types=("client_credentials",))
+
+    def key(process: World) -> str:
+        answer = process.post(rp, grant_type="client_credentials").json or {}
+        return str(header_of(answer["access_token"])["kid"])
+
+    former = key(other)
+    with world.work() as work:
+        signing_keys.revoke(work, former)
+    before = len(world.events("token.issued"))
+    assert key(other) != former
+    assert len(world.events("token.issued")) == before + 1
+
+
 @pytest.mark.parametrize("path", ["token", "introspect"])
 def test_a_request_that_used_an_old_registration_is_run_again(
     world: World, other: World, path: str
