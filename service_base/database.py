@@ -386,7 +386,7 @@ def _prepare_sqlite(engine: Engine) -> None:
         ):
             connection.execute(f"PRAGMA {pragma}")
         ((_, _, file),) = connection.execute("PRAGMA database_list")
-        queued.queue.open(file)
+        connection.join(file)
 
     @event.listens_for(engine, "before_cursor_execute")
     def begin_before_write(_connection: Any, cursor: Any, statement: str, *_rest: Any) -> None:

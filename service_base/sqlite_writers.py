@@ -14,6 +14,7 @@ import sqlite3
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -35,6 +36,7 @@ class ProcessTurns:
 
     def __init__(self, database: str) -> None:
         self.process = os.getpid()
+        self._closes: list[Callable[[], object]] = []
         self._next, self._turn = self._open(f"{database}-next"), self._open(f"{database}-turn")
         # Raises OSError where files cannot be locked.
         fcntl.flock(self._next, fcntl.LOCK_UN)
@@ -42,8 +44,13 @@ class ProcessTurns:
     def _open(self, path: str) -> int:
         # Who may only read the file can lock it, whoever made it.
         file = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
-        weakref.finalize(self, os.close, file)
+        self._closes.append(weakref.finalize(self, os.close, file))
         return file
+
+    def close(self) -> None:
+        """Close the files."""
+        for close in self._closes:
+            close()
 
     def take(self, until: float) -> None:
         """Wait for the turn. Raises OperationalError at the time ``until``."""
@@ -74,15 +81,27 @@ class Queue:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self._processes: ProcessTurns | None = None
+        self._counting = threading.Lock()
+        self._connections = 0
 
     def open(self, database: str) -> None:
-        """Take turns with other processes from now on. A database in memory has none. Where files
-        cannot be locked, SQLite alone decides."""
-        known = self._processes
-        # A forked process must not share the locks of its parent.
-        if database and (known is None or known.process != os.getpid()):
-            with suppress(OSError):
-                self._processes = ProcessTurns(database)
+        """A connection to the file opens, and takes turns with other processes. A database in
+        memory has none. Where files cannot be locked, SQLite alone decides."""
+        with self._counting:
+            self._connections += 1
+            known = self._processes
+            # A forked process must not share the locks of its parent.
+            if database and (known is None or known.process != os.getpid()):
+                with suppress(OSError):
+                    self._processes = ProcessTurns(database)
+
+    def close(self) -> None:
+        """A connection closes. The lock files are open as long as there is one."""
+        with self._counting:
+            self._connections -= 1
+            if not self._connections and self._processes is not None:
+                self._processes.close()
+                self._processes = None
 
     def enter(self) -> None:
         """Wait for the turn. Raises OperationalError as SQLite does after the same time."""
@@ -110,6 +129,12 @@ class QueuedConnection(sqlite3.Connection):
 
     queue: Queue
     has_turn = False
+    is_counted = False
+
+    def join(self, database: str) -> None:
+        """Join the queue of this file."""
+        self.queue.open(database)
+        self.is_counted = True
 
     def begin_write(self) -> None:
         """Begin a transaction that writes. Raises OperationalError as SQLite does after the same
@@ -143,6 +168,9 @@ class QueuedConnection(sqlite3.Connection):
             super().close()
         finally:
             self._leave()
+            if self.is_counted:
+                self.is_counted = False
+                self.queue.close()
 
     def _leave(self) -> None:
         if self.has_turn:
