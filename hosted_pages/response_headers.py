@@ -85,14 +85,15 @@ def protect(
         allowed = FRAMED.format(script=framed)
     else:
         allowed = policy(known.get("csp_nonce", ""), form_action, frames)
-    headers["Content-Security-Policy"] = allowed
-    # ``extend`` would search each of these for a line break, but none is from outside.
-    headers._list += (
-        *(() if framed else (("X-Frame-Options", "DENY"),)),
-        ("Cross-Origin-Opener-Policy", "same-origin" if parts else "unsafe-none"),
-        ("X-Request-Id", known.get("request_id", "")),
-        *_FIXED,
-        *((_HTTPS_ONLY,) if is_https else ()),
+    headers.extend(
+        (
+            ("Content-Security-Policy", allowed),
+            *(() if framed else (("X-Frame-Options", "DENY"),)),
+            ("Cross-Origin-Opener-Policy", "same-origin" if parts else "unsafe-none"),
+            ("X-Request-Id", known.get("request_id", "")),
+            *_FIXED,
+            *((_HTTPS_ONLY,) if is_https else ()),
+        )
     )
     if not may_be_cached or response.status_code >= 400:
         headers["Cache-Control"] = "no-store"
