@@ -56,12 +56,11 @@ def serve(
     allocator.use_one_arena()
     from idp import serving
 
-    base = connect()
-    base.close()
+    connect().close()
     options = serving.Options(
         host, port, workers, threads, stop_seconds, metrics_host, metrics_port
     )
-    serving.serve(options, base.runtime.settings.log_level)
+    serving.serve(options)
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""How the gateway is served: granian accepts connections, ``AsgiAdapter`` reads whole requests, and
+"""How the gateway is served: uvicorn accepts connections, ``AsgiAdapter`` reads whole requests, and
 a limited number of threads runs the application.
 
 Threads are few, connections are many: a client that sends or reads slowly, or waits for a
@@ -8,22 +8,15 @@ password hash, must not occupy a thread that others need. See docs/decisions/002
 from __future__ import annotations
 
 import gc
-import logging
-import multiprocessing
 import os
 import sys
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from flask import Flask
 from flask_babel import force_locale
-from granian import Granian
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.log import LogLevels
 from sqlalchemy.orm import configure_mappers
 
 from hosted_pages import languages
@@ -32,6 +25,7 @@ from idp.credentials.hashing import HashingLimiter
 from idp.foundation import log_accepted_risks
 from idp.serving import metric_sources
 from idp.serving.asgi_adapter import AsgiAdapter
+from idp.serving.processes import Options, Server
 from idp.settings import Settings
 from idp.transaction import DATABASE_UNAVAILABLE
 from service_base import garbage, logs, metrics_process, processors
@@ -39,12 +33,6 @@ from service_base import garbage, logs, metrics_process, processors
 log = logs.Logger("gateway.start")
 #: The first part of the names of metrics.
 NAMESPACE = "gateway"
-#: Milliseconds for the request head, also the next one on a kept-alive connection.
-HEAD_MILLISECONDS = 10_000
-#: Room for an ID token of 150 role groups as id_token_hint.
-MAX_HEAD = 65_536
-#: Connections per process; each costs memory, but no thread.
-CONNECTIONS = 1024
 #: Seconds after which a thread gives way to another one.
 SWITCH_SECONDS = 0.001
 #: Threads for requests that wait for a lock of the database or for a slow client.
@@ -55,22 +43,7 @@ FRAME = ("_components.html", "base.html", "hosted/base.html", "signin.html")
 HASHES_WAITING = 16
 
 
-@dataclass(frozen=True)
-class Options:
-    """The options of ``gateway serve``."""
-
-    host: str
-    port: int
-    workers: int
-    threads: int
-    #: Seconds to finish running requests when the gateway is stopped.
-    stop_seconds: int
-    metrics_host: str = "127.0.0.1"
-    #: 0: no metrics.
-    metrics_port: int = 0
-
-
-def serve(options: Options, log_level: str) -> None:
+def serve(options: Options) -> None:
     """Serve until stopped. A worker process that ends is restarted. If it ends twice within
     seconds, everything stops with exit code 1, so that the supervisor notices. Raises
     ConfigurationError."""
@@ -86,29 +59,7 @@ def serve(options: Options, log_level: str) -> None:
                     metric_sources.of_gateway,
                 )
             )  # fmt: skip
-        _server(options, log_level).serve(target_loader=loader, wrap_loader=False)
-
-
-def _server(options: Options, log_level: str) -> Any:
-    return Granian(
-        "idp.serving:load",
-        address=options.host,
-        port=options.port,
-        interface=Interfaces.ASGINL,
-        http=HTTPModes.http1,
-        websockets=False,
-        http1_settings=HTTP1Settings(
-            header_read_timeout=HEAD_MILLISECONDS, max_buffer_size=MAX_HEAD
-        ),
-        workers=options.workers,
-        backlog=CONNECTIONS * 2,
-        backpressure=CONNECTIONS,
-        respawn_failed_workers=True,
-        workers_kill_timeout=options.stop_seconds,
-        log_access=False,
-        log_level=LogLevels(log_level.lower()),
-        log_dictconfig=logs.OF_SERVER,
-    )
+        Server(options, loader).run()
 
 
 def load(options: Options) -> AsgiAdapter:
@@ -119,25 +70,21 @@ def load(options: Options) -> AsgiAdapter:
     app = create_app(settings, hashing=limiter)
     log_accepted_risks(settings)
     # Requests that wait, for a hash or for anything else, take no threads from others.
-    front = AsgiAdapter(app, threads=options.threads, spare=SPARE_THREADS + limiter.most)
-    # It logs every client that disconnects early.
-    logging.getLogger("_granian").setLevel(logging.WARNING)
-    return front
+    return AsgiAdapter(app, threads=options.threads, spare=SPARE_THREADS + limiter.most)
 
 
 @dataclass
 class Loader:
-    """Gives each process its application. Where processes are forked, it is loaded once, before,
-    and they share its memory. It has no threads and no connections until it serves."""
+    """Gives each process its application. It is loaded once, before they are forked, and they share
+    its memory. It has no threads and no connections until it serves."""
 
     options: Options
     loaded: AsgiAdapter | None = None
 
     def load(self) -> None:
         """Load the application for the processes that are forked from this one."""
-        if multiprocessing.get_start_method() == "fork":
-            self.loaded = load(self.options)
-            _load_ahead(self.loaded.app)
+        self.loaded = load(self.options)
+        _load_ahead(self.loaded.app)
         # What is not searched is not copied for each process either.
         garbage.search_new_objects()
 

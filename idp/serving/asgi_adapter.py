@@ -11,7 +11,7 @@ from flask import Flask
 
 from idp import metrics
 from idp.policy.addresses import client_address
-from idp.serving.body_reader import BodyReader, Receive
+from idp.serving.body_reader import BROKEN_OFF, BodyReader, Receive
 from idp.serving.bounds import Bounds
 from idp.serving.environ import environ_of
 from idp.serving.exchange import Answer, RequestRun, Send, answer_of
@@ -158,11 +158,18 @@ class AsgiAdapter:
         finally:
             left.cancel()
 
+    def broken_off(self, scope: dict[str, Any]) -> Answer:
+        """The response to a request whose body is no HTTP."""
+        return self._refused(scope, RefusedRequest(400, BROKEN_OFF))
+
+    def _refused(self, scope: dict[str, Any], refusal: RefusedRequest) -> Answer:
+        language = dict(scope["headers"]).get(b"accept-language", b"")
+        return self._refusals.answer(scope["path"], language, refusal)
+
     async def _refuse(
         self, scope: dict[str, Any], send: Send, refusal: RefusedRequest, started: float
     ) -> None:
-        language = dict(scope["headers"]).get(b"accept-language", b"")
-        answer = self._refusals.answer(scope["path"], language, refusal)
+        answer = self._refused(scope, refusal)
         await answer.send(send)
         _log(scope, answer.status, refusal.reason, started, self._trusted)
 

@@ -10,6 +10,7 @@ from idp.serving.bounds import Bounds
 from idp.serving.refusals import RefusedRequest
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
+BROKEN_OFF = "body_broken_off"
 
 
 class BodyReader:
@@ -32,7 +33,7 @@ class BodyReader:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         # Or the chunks are malformed, and the client waits for a response.
-                        raise RefusedRequest(400, "body_broken_off")
+                        raise RefusedRequest(400, BROKEN_OFF)
                     piece = message.get("body", b"")
                     held += piece
                     self._left -= len(piece)

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import pytest
 
 from idp.oidc.jwks import MAX_TOKEN
-from idp.serving import MAX_HEAD
+from idp.serving.http_protocol import MAX_HEAD
 from tests.security.test_large_tokens import hold
 from tests.serving.wire import answer_on, answered, request, serve
 from tests.world import World
@@ -53,14 +53,14 @@ def test_n88_incomplete_headers_occupy_no_thread(world: World) -> None:
 def test_r01_a_killed_child_process_is_restarted(world: World) -> None:
     """R01: the other child goes on answering, the main process lives, and a new child comes."""
     with serve(world, "--workers", "2") as served:
-        served.wait_until(lambda: served.listeners() == 2)
+        served.wait_until(lambda: len(served.children()) == 2)
         first = served.children()
         victim = min(first)
         os.kill(victim, signal.SIGKILL)
         served.wait_until(lambda: victim not in served.children())
         for _ in range(10):
             assert served.get("/healthz").status == 200
-        served.wait_until(lambda: served.listeners() == 2)
+        served.wait_until(lambda: len(served.children()) == 2)
         assert len(served.children() & first) == 1
         assert len(served.children() - first) == 1
 
