@@ -7,12 +7,14 @@ import asyncio
 from http import HTTPStatus
 from typing import Any
 
+from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
     RequestResponseCycle,
 )
 
+from idp.serving.asgi_adapter import AsgiAdapter
 from idp.serving.exchange import Answer
 from idp.serving.refusals import RETRY_AFTER
 
@@ -22,6 +24,24 @@ CONNECTIONS = 1024
 HEAD_SECONDS = 10
 #: Bytes of a request head: room for an ID token of 150 role groups as id_token_hint.
 MAX_HEAD = 65_536
+
+
+def configuration(app: AsgiAdapter, **options: Any) -> Config:
+    """uvicorn's, for an application of the gateway."""
+    return Config(
+        app,
+        http=GatewayProtocol,
+        interface="asgi3",
+        ws="none",
+        lifespan="off",
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        backlog=CONNECTIONS * 2,
+        timeout_keep_alive=HEAD_SECONDS,
+        **options,
+    )
 
 
 class GatewayProtocol(HttpToolsProtocol):
@@ -64,7 +84,8 @@ class GatewayProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._expect_nothing()
-        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        # With a colon, a space and the end of the line.
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > MAX_HEAD:
             self._is_too_large = True
             raise ValueError("head")

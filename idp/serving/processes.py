@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 from gunicorn.app.base import BaseApplication
@@ -18,9 +18,11 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
 from gunicorn.workers import base
-from uvicorn import Config
 
-from idp.serving.http_protocol import CONNECTIONS, HEAD_SECONDS, GatewayProtocol
+from idp.serving.http_protocol import CONNECTIONS, configuration
+
+if TYPE_CHECKING:
+    from idp.serving.asgi_adapter import AsgiAdapter
 
 #: A process that replaces another one and ends within so many seconds would end again.
 SOON_SECONDS = 6
@@ -66,22 +68,9 @@ class Worker(base.Worker):
 
     def run(self) -> None:
         """Serve until stopped."""
-        config = Config(
-            self.wsgi,
-            http=GatewayProtocol,
-            interface="asgi3",
-            ws="none",
-            lifespan="off",
-            proxy_headers=False,
-            server_header=False,
-            access_log=False,
-            log_config=None,
-            backlog=CONNECTIONS * 2,
-            timeout_keep_alive=HEAD_SECONDS,
-            # The main process stops one that does not say that it lives.
-            callback_notify=self._live,
-            timeout_notify=int(self.timeout),
-        )
+        # The main process stops one that does not say that it lives.
+        front = cast("AsgiAdapter", self.wsgi)
+        config = configuration(front, callback_notify=self._live, timeout_notify=int(self.timeout))
         # Warnings are about requests that are no HTTP: anybody can send many.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         server = uvicorn.Server(config)

@@ -13,7 +13,7 @@ import pytest
 from idp.oidc.jwks import MAX_TOKEN
 from idp.serving.http_protocol import MAX_HEAD
 from tests.security.test_large_tokens import hold
-from tests.serving.wire import answer_on, answered, request, serve
+from tests.serving.wire import PATIENCE, answer_on, answered, request, serve
 from tests.world import World
 
 pytestmark = pytest.mark.xdist_group("wire")
@@ -63,6 +63,37 @@ def test_r01_a_killed_child_process_is_restarted(world: World) -> None:
         served.wait_until(lambda: len(served.children()) == 2)
         assert len(served.children() & first) == 1
         assert len(served.children() - first) == 1
+
+
+def test_r01_a_process_that_ends_again_stops_everything(world: World) -> None:
+    """R01: the supervisor learns of it by exit code 1."""
+    with serve(world, "--workers", "1", code=1) as served:
+        first = served.children()
+        for pid in first:
+            os.kill(pid, signal.SIGKILL)
+        served.wait_until(lambda: bool(served.children() - first))
+        for pid in served.children() - first:
+            os.kill(pid, signal.SIGKILL)
+        served.process.wait(PATIENCE)
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGQUIT, signal.SIGTERM])
+def test_a_stop_finishes_what_runs(
+    world: World, by: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request that has begun is answered. Variables for gunicorn change nothing."""
+    monkeypatch.setenv("WEB_CONCURRENCY", "3")
+    monkeypatch.setenv("GUNICORN_CMD_ARGS", "--bind 127.0.0.1:1 --workers 3")
+    with serve(world, "--workers", "1", by=by) as served:
+        assert len(served.children()) == 1
+        begun = served.send(
+            request("POST", "/oauth2/v1/token", Content_Type=FORM, Content_Length="4",
+                    Expect="100-continue")
+        )  # fmt: skip
+        assert begun.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        os.kill(served.process.pid, by)
+        begun.sendall(b"a=bc")
+        assert answer_on(begun)[0].status == 400
 
 
 def test_requests_that_the_server_accepts_and_refuses(world: World) -> None:

@@ -53,17 +53,10 @@ class Served:
         listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return {int(child) for child in listed}
 
-    def listeners(self) -> int:
-        """How many processes take connections."""
-        return self._sockets("0A")
-
     def established(self) -> int:
         """How many connections it has."""
-        return self._sockets("01")
-
-    def _sockets(self, state: str) -> int:
         rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-        return sum(row[1].endswith(f":{self.port:04X}") and row[3] == state for row in rows)
+        return sum(row[1].endswith(f":{self.port:04X}") and row[3] == "01" for row in rows)
 
     def wait_until(self, is_so: Callable[[], bool]) -> None:
         """Wait; the main process must live meanwhile."""
@@ -82,8 +75,12 @@ class Served:
 
 
 @contextmanager
-def serve(world: World, *options: str, host: str = HOST, **settings: str) -> Iterator[Served]:
-    """``gateway serve`` on the database of the test; stopped afterwards, which must work."""
+def serve(
+    world: World, *options: str, host: str = HOST, by: int = signal.SIGTERM, code: int = 0,
+    **settings: str,
+) -> Iterator[Served]:  # fmt: skip
+    """``gateway serve`` on the database of the test; stopped afterwards by a signal, which must
+    work and end with this code."""
     port = free_ports(1)
     command = [sys.executable, "-m", "idp.cli", "serve", "--port", str(port), *options]
     process = subprocess.Popen(
@@ -98,8 +95,8 @@ def serve(world: World, *options: str, host: str = HOST, **settings: str) -> Ite
         try:
             served.wait_until(served.answers)
             yield served
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(PATIENCE) == 0
+            process.send_signal(by)
+            assert process.wait(PATIENCE) == code
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
