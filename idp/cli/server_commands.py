@@ -55,11 +55,10 @@ def serve(
     garbage.search_nothing()
     allocator.use_one_arena()
     from idp import serving
+    from idp.serving.processes import Options
 
     connect().close()
-    options = serving.Options(
-        host, port, workers, threads, stop_seconds, metrics_host, metrics_port
-    )
+    options = Options(host, port, workers, threads, stop_seconds, metrics_host, metrics_port)
     serving.serve(options)
 
 
