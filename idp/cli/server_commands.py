@@ -55,7 +55,7 @@ def serve(
     garbage.search_nothing()
     allocator.use_one_arena()
     from idp import serving
-    from idp.serving.processes import Options
+    from idp.serving.server_processes import Options
 
     connect().close()
     options = Options(host, port, workers, threads, stop_seconds, metrics_host, metrics_port)

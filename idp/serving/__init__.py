@@ -25,7 +25,7 @@ from idp.credentials.hashing import HashingLimiter
 from idp.foundation import log_accepted_risks
 from idp.serving import metric_sources
 from idp.serving.asgi_adapter import AsgiAdapter
-from idp.serving.processes import Options, Server
+from idp.serving.server_processes import Options, Server
 from idp.settings import Settings
 from idp.transaction import DATABASE_UNAVAILABLE
 from service_base import garbage, logs, metrics_process, processors

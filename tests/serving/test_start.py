@@ -35,7 +35,7 @@ from babel import localedata
 from jinja2 import environment
 from werkzeug.test import Client
 from idp import serving
-from idp.serving.processes import Options
+from idp.serving.server_processes import Options
 from service_base import logs
 loader = serving.Loader(Options("127.0.0.1", 8000, 2, 4, 10))
 loader.load()
