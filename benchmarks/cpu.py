@@ -27,7 +27,7 @@ from benchmarks.cases import BARE, BY_CODE, FLOOR, Bar, Case, Visitor, cases
 from benchmarks.load import Cpu, Result, cpu_of_backends, cpu_of_session, measure
 from benchmarks.load import proportional_memory as memory
 
-PACKAGES = ("Flask", "granian", "SQLAlchemy", "psycopg", "joserfc")
+PACKAGES = ("Flask", "uvicorn", "granian", "SQLAlchemy", "psycopg", "joserfc")
 PORT, FLOOR_PORT = 18800, 18801
 Rows = dict[str, Result]
 #: The bar of each case that was measured.

@@ -27,6 +27,7 @@ from benchmarks.cases import REFRESH_TOKENS, Visitor
 from benchmarks.cpu import say
 from benchmarks.peers import glewlwyd as glewlwyd_peer
 from benchmarks.peers import lemonldap as lemonldap_peer
+from benchmarks.peers import nginx_site
 from benchmarks.provider import NotInstalled, Server
 
 INSTALLED = gateway.ROOT / "build" / "peers"
@@ -41,19 +42,38 @@ OURS = "gateway"
 def ours(folder: str, port: int) -> Iterator[tuple[Server, str]]:
     """The gateway, on SQLite with durable commits."""
     say("preparing the gateway")
+    with _ours(OURS, folder, port, gateway.gateway_command(port)) as server:
+        yield server, "SQLite, synchronous FULL, 2 processes"
+
+
+@contextmanager
+def ours_behind_nginx(folder: str, port: int) -> Iterator[tuple[Server, str]]:
+    """The same behind nginx, which keeps keys and discovery, by the shipped configuration without
+    TLS."""
+    if nginx_site.PROGRAM is None:
+        raise NotInstalled("nginx")
+    say("preparing the gateway behind nginx")
+    command = nginx_site.command(folder, port, gateway.gateway_command(port + 1))
+    with _ours(f"{OURS}, nginx", folder, port, command) as server:
+        yield server, "SQLite, synchronous FULL, 2 processes behind 2 of nginx"
+
+
+@contextmanager
+def _ours(name: str, folder: str, port: int, command: list[str]) -> Iterator[Server]:
     environ = gateway.environment(gateway.scratch("", folder), port)
+    environ["IDP_TRUSTED_PROXIES"] = "127.0.0.1/32"
     credentials = gateway.prepare(environ)
-    with gateway.served(gateway.gateway_command(port), port, os.environ | environ) as process:
+    with gateway.served(command, port, os.environ | environ) as process:
         visitor = Visitor(port, credentials, folder)
         issued = [visitor.tokens() for _ in range(REFRESH_TOKENS)]
         yield Server(
-            name=OURS, port=port, leader=process.pid, authorization=credentials.client,
+            name=name, port=port, leader=process.pid, authorization=credentials.client,
             token="/oauth2/v1/token", introspection="/oauth2/v1/introspect",
             userinfo="/oauth2/v1/userinfo", keys="/oauth2/v1/keys",
             discovery="/.well-known/openid-configuration", file=visitor.file("refresh"),
             access_token=issued[0]["access_token"],
             refresh_tokens=[tokens["refresh_token"] for tokens in issued],
-        ), "SQLite, synchronous FULL, 2 processes"  # fmt: skip
+        )  # fmt: skip
 
 
 @contextmanager
@@ -174,7 +194,10 @@ def lemonldap(folder: str, port: int) -> Iterator[tuple[Server, str]]:
 
 
 #: In the order of the table.
-PEERS_OF_RUN = (ours, node_oidc_provider, django_oauth_toolkit, canaille, glewlwyd, lemonldap)
+PEERS_OF_RUN = (
+    ours, ours_behind_nginx, node_oidc_provider, django_oauth_toolkit, canaille, glewlwyd,
+    lemonldap,
+)  # fmt: skip
 
 
 def _environment(name: str, packages: tuple[str, ...]) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import re
@@ -41,7 +42,7 @@ from registration.cli import main as registration_main
 from registration.settings import Settings as RegistrationSettings
 from tests.certificates import Certificate
 from tests.live import free_ports
-from tests.serving.wire import PATIENCE, Served, request, serve
+from tests.serving.wire import PATIENCE, Served, answer_on, request, serve
 from tests.test_legacy_example import program_of
 from tests.world import World
 
@@ -330,13 +331,15 @@ def _nginx(folder: Path, values: dict[str, str]) -> list[str]:
         shutil.copy(folder / "cert.pem", authorities)
     sites = [one.read_text() for one in sorted(DEPLOY.glob("nginx*.conf.template"))]
     # As envsubst does it: nginx's own variables stay.
-    (folder / "site.conf").write_text(Template("\n".join(sites)).safe_substitute(values))
+    site = Template("\n".join(sites)).safe_substitute(values)
+    assert "/var/cache/nginx/gateway" in site
+    (folder / "site.conf").write_text(site.replace("/var/cache/nginx", str(folder)))
     paths = "".join(
         f"{part}_temp_path {folder}/{part};\n"
         for part in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     (folder / "nginx.conf").write_text(
-        f"daemon off; pid {folder}/pid; error_log {folder}/error.log;\n"
+        f"daemon off; user {getpass.getuser()}; pid {folder}/pid; error_log {folder}/error.log;\n"
         f"events {{ worker_connections 512; }}\nhttp {{ {paths} include {folder}/site.conf; }}\n"
     )
     return [program_of("nginx"), "-c", str(folder / "nginx.conf"), "-p", str(folder)]
@@ -423,6 +426,43 @@ def test_n88_the_proxy_buffers_slow_bodies(world: World, kind: str, tmp_path: Pa
         )  # fmt: skip
         assert status == 401
     assert {event.ip for event in world.events("client.refused")} == {"127.0.0.1"}
+
+
+KEYS, DISCOVERY = "/oauth2/v1/keys", "/.well-known/openid-configuration"
+
+
+@pytest.mark.independent
+@pytest.mark.xdist_group("wire")
+def test_nginx_keeps_keys_and_discovery(world: World, tmp_path: Path) -> None:
+    """Both are the gateway's own, also for other methods, conditions and queries; they stay while
+    it does not answer, and nothing else is kept."""
+    with ExitStack() as stack:
+        with serve(
+            world, "--workers", "1", host=NAME, IDP_TRUSTED_PROXIES="127.0.0.1/32"
+        ) as served:
+            _, https = stack.enter_context(proxied("nginx", served.port, tmp_path))
+            first = _answer(https, KEYS)
+            assert first.status == 200
+            again = _answer(https, f"{KEYS}?a=b")
+            # The gateway gives each response an id of its own.
+            assert first.headers["X-Request-Id"] == again.headers["X-Request-Id"]
+            assert first.headers["Cache-Control"] == again.headers["Cache-Control"]
+            assert _answer(https, KEYS, If_None_Match=first.headers["ETag"]).status == 304
+            assert _answer(https, DISCOVERY).status == 200
+            assert _answer(https, DISCOVERY, "HEAD").status == 200
+            assert _answer(https, KEYS, "POST").status == 405
+            pages = [_answer(https, "/signin").headers["X-Request-Id"] for _ in range(2)]
+            assert pages[0] != pages[1]
+        assert _answer(https, KEYS).headers["X-Request-Id"] == first.headers["X-Request-Id"]
+        assert _answer(https, DISCOVERY).status == 200
+        assert _answer(https, "/signin").status == 502
+
+
+def _answer(port: int, path: str, method: str = "GET", **headers: str) -> HTTPResponse:
+    """Status and headers of an answer."""
+    with closing(_tls(port)) as connection:
+        connection.sendall(request(method, path, Host=NAME, **headers))
+        return answer_on(connection, method)[0]
 
 
 class Presented(BaseHTTPRequestHandler):

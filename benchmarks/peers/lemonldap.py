@@ -35,7 +35,8 @@ MODULES = (
 )
 #: These and what they recommend.
 PACKAGES = (
-    "lemonldap-ng-fastcgi-server", "liblemonldap-ng-portal-perl", "libdbd-sqlite3-perl", "nginx",
+    "lemonldap-ng-fastcgi-server", "liblemonldap-ng-portal-perl", "libdbd-sqlite3-perl",
+    "libstring-random-perl", "libapache-session-browseable-perl", "nginx",
 )  # fmt: skip
 #: Where its endpoints are.
 PREFIX = "/oauth2"
