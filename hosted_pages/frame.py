@@ -97,7 +97,7 @@ def install(app: Flask, frame: Frame) -> None:
             "brand": frame.brand,
             "contact": frame.contact,
             "frame": frame,
-            "csp_nonce": g.get("csp_nonce", ""),
+            "csp_nonce": response_headers.nonce(),
             "request_id": g.get("request_id", ""),
             "locale": str(get_locale() or "en"),
             "asset": partial(asset, request.root_path),

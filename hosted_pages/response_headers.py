@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 
 from flask import Response, g
 
@@ -28,9 +29,15 @@ _FIXED = (
 _HTTPS_ONLY = ("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
 
 
-def begin() -> None:
-    """Give this request the nonce of its scripts."""
-    g.csp_nonce = new_nonce()
+class ProtectedResponse(Response):
+    """A response whose fixed security headers follow its other headers when it is sent: nothing
+    looks for them, and they have no values to check."""
+
+    security_headers: tuple[tuple[str, str], ...] = ()
+
+    def get_wsgi_response(self, environ: dict[str, Any]) -> tuple[Any, str, list[tuple[str, str]]]:
+        body, status, headers = super().get_wsgi_response(environ)
+        return body, status, [*headers, *self.security_headers]
 
 
 def vary_by(response: Response, name: str) -> None:
@@ -44,9 +51,12 @@ def vary_by(response: Response, name: str) -> None:
         headers["Vary"] = f"{before}, {name}"
 
 
-def new_nonce() -> str:
-    """A nonce for the scripts of one answer."""
-    return secrets.token_urlsafe(16)
+def nonce() -> str:
+    """The nonce of the scripts of this answer. It is made for a page that asks for it; no other
+    answer lets a script run."""
+    if "csp_nonce" not in g:
+        g.csp_nonce = secrets.token_urlsafe(16)
+    return cast(str, g.csp_nonce)
 
 
 def mark_inert() -> None:
@@ -72,7 +82,6 @@ def protect(
     """Set the headers, once for each answer. ``keeps_opener`` is for pages that a site shows in a
     popup, ``form_action`` says where forms may end, ``frames`` the origins that the page may open
     in frames."""
-    headers = response.headers
     # Each use of the proxy looks for the object.
     known: Any = g._get_current_object()
     # A redirect has no document to protect, and would part a popup from its opener on the way.
@@ -85,25 +94,34 @@ def protect(
         allowed = FRAMED.format(script=framed)
     else:
         allowed = policy(known.get("csp_nonce", ""), form_action, frames)
-    headers.extend(
-        (
-            ("Content-Security-Policy", allowed),
-            *(() if framed else (("X-Frame-Options", "DENY"),)),
-            ("Cross-Origin-Opener-Policy", "same-origin" if parts else "unsafe-none"),
-            ("X-Request-Id", known.get("request_id", "")),
-            *_FIXED,
-            *((_HTTPS_ONLY,) if is_https else ()),
-        )
+    # Werkzeug checks it, since it may name origins of applications.
+    response.headers.add("Content-Security-Policy", allowed)
+    cast(ProtectedResponse, response).security_headers = (
+        ("X-Request-Id", known.get("request_id", "")),
+        *_same(parts=parts, is_framed=bool(framed), is_https=is_https),
     )
     if not may_be_cached or response.status_code >= 400:
-        headers["Cache-Control"] = "no-store"
+        response.headers["Cache-Control"] = "no-store"
         vary_by(response, "Cookie")
 
 
+@lru_cache
+def _same(*, parts: bool, is_framed: bool, is_https: bool) -> tuple[tuple[str, str], ...]:
+    """The headers that are the same in all answers of a kind."""
+    return (
+        *(() if is_framed else (("X-Frame-Options", "DENY"),)),
+        ("Cross-Origin-Opener-Policy", "same-origin" if parts else "unsafe-none"),
+        *_FIXED,
+        *((_HTTPS_ONLY,) if is_https else ()),
+    )
+
+
 def policy(nonce: str, form_action: str = "'self'", frames: Sequence[str] = ()) -> str:
-    """No inline code without this answer's nonce, and nothing from other sites but ``frames``."""
+    """No code without this answer's nonce, none at all without one, and nothing from other sites
+    but ``frames``."""
+    script_src = f"'nonce-{nonce}'" if nonce else "'none'"
     frame_src = f"frame-src {' '.join(frames)}; " if frames else ""
     return (
-        f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self'; "
+        f"default-src 'none'; script-src {script_src}; style-src 'self'; img-src 'self'; "
         f"{frame_src}form-action {form_action}; base-uri 'none'; frame-ancestors 'none'"
     )

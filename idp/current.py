@@ -32,6 +32,8 @@ from itsdangerous import URLSafeTimedSerializer
 from werkzeug.datastructures import Headers, ImmutableMultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
+from hosted_pages.form_requests import FormRequest
+from hosted_pages.response_headers import ProtectedResponse
 from idp.bound_sessions import copied_sessions, refresh, registration
 from idp.credentials.hashing import PasswordHasher
 from idp.machines.machine_authentication import MachineAuthenticator
@@ -62,7 +64,7 @@ BIND_PATH = "/session/bind"
 SIGN_IN = "login.signin"
 
 
-class GatewayRequest(Request):
+class GatewayRequest(FormRequest):
     """A request that ignores a cookie that is sent twice. An attacker may have set one of the two,
     and nothing shows which (N55)."""
 
@@ -80,7 +82,7 @@ class GatewayRequest(Request):
     def sender(self) -> ClientAddress:
         """The address of the sender; only trusted proxies may name another one (F2, N52)."""
         peer = self.environ.get("REMOTE_ADDR") or ""
-        forwarded = self.headers.get("X-Forwarded-For", "")
+        forwarded = self.environ.get("HTTP_X_FORWARDED_FOR", "")
         found = client_address(peer, forwarded, runtime().settings.trusted_proxies)
         if found.unreadable:
             log.warning("unreadable_forwarded_address", sent=found.unreadable[:100], peer=peer)
@@ -91,7 +93,7 @@ class GatewayRequest(Request):
 _CHANGED_WHEN_SENT = frozenset({"location", "content-location"})
 
 
-class GatewayResponse(Response):
+class GatewayResponse(ProtectedResponse):
     """A response whose headers are sent as they are, without a copy, where Werkzeug would change
     nothing in them."""
 

@@ -33,6 +33,7 @@ class Registration(Flask):
     """Flask with one unit of work around every view: returning commits, raising rolls back."""
 
     jinja_environment = template_texts.Environment
+    response_class = response_headers.ProtectedResponse
     url_rule_class = url_rules.Rule
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
@@ -126,7 +127,6 @@ def _install_security(app: Flask, settings: Settings, *, is_https: bool) -> None
         )
         g.request_id = ids.request_id
         g.started = time.perf_counter()
-        response_headers.begin()
         if _PORT.sub("", request.host.lower()) != wanted:
             abort(400)
 

@@ -9,13 +9,13 @@ from typing import Any
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 from werkzeug.datastructures import MultiDict
 
+from hosted_pages.form_requests import FORM
 from idp.oidc.jwks import MAX_TOKEN
 
 MAX_VALUE = 8_192
 #: Parameters whose value is a token of this gateway.
 TOKENS = ("id_token_hint", "token")
 MAX_COUNT = 60
-FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 
 

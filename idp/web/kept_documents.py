@@ -1,7 +1,7 @@
 """Public documents that are answered before Flask: health, discovery and the signing keys.
 
 ``KeptDocuments`` keeps the answer that the application gave and sends it again, with a new request
-id and nonce. So there is one implementation of each document. Only plain requests get a kept
+id. So there is one implementation of each document. Only plain requests get a kept
 answer: GET or HEAD, the right host, no range and no condition but the ETag. The application answers
 all others (docs/decisions/0044).
 """
@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from hosted_pages import response_headers
 from idp.policy.addresses import client_address
 from idp.settings import Settings
 from idp.web import request_log, security
@@ -37,9 +36,10 @@ _SPECIAL = (
     "HTTP_IF_RANGE",
     "HTTP_IF_UNMODIFIED_SINCE",
 )
-#: Headers with a new value in each answer. The server adds the date.
-CSP, REQUEST_ID = "Content-Security-Policy", "X-Request-Id"
-_NOT_KEPT = (CSP, REQUEST_ID, "Date")
+#: New in each answer.
+REQUEST_ID = "X-Request-Id"
+#: The server adds the date.
+_NOT_KEPT = (REQUEST_ID, "Date")
 #: Headers of a body (RFC 9110 section 15.4.5). 304 leaves them out.
 _OF_BODY = ("Content-Type", "Content-Length")
 
@@ -105,8 +105,7 @@ class KeptDocuments:
                 self._settings.trusted_proxies,
             )
         )
-        policy = response_headers.policy(response_headers.new_nonce())
-        headers = [*document.headers, (CSP, policy), (REQUEST_ID, ids.request_id)]
+        headers = [*document.headers, (REQUEST_ID, ids.request_id)]
         found = KeptAnswer("200 OK", headers, document.body)
         if match is not None:
             rest = [pair for pair in headers if pair[0] not in _OF_BODY]

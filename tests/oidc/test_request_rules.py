@@ -15,6 +15,7 @@ import pytest
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 from werkzeug.datastructures import MultiDict
 
+from hosted_pages.form_requests import FORM
 from idp.models import AuthMethod, Client
 from idp.oidc import claims as claim_rules
 from idp.oidc import interaction, parameters
@@ -114,7 +115,7 @@ def test_n07_each_parameter_has_one_value() -> None:
 
 def test_n36_parameters_are_read_from_a_form_body_only() -> None:
     """N36, RFC 6749 section 3.2."""
-    kind = parameters.FORM
+    kind = FORM
     empty: MultiDict[str, str] = MultiDict()
     once, twice = MultiDict([("a", "1")]), MultiDict([("a", "1"), ("a", "1")])
     assert parameters.form(kind, MultiDict([("a", "")]), once) == {"a": "1"}

@@ -16,7 +16,7 @@ from tests.world import World
 
 #: Hooks before and after a request without page. A number here may only decrease.
 BOUNDS = {"before": 3, "after": 3, "teardown": 0}
-NEW_IN_EACH = ("X-Request-Id", "Content-Security-Policy")
+NEW_IN_EACH = ("X-Request-Id",)
 KEYS = "/oauth2/v1/keys"
 
 
@@ -103,7 +103,7 @@ def test_a_kept_answer_is_the_answer_of_the_application(world: World, path: str)
 
 @pytest.mark.parametrize("path", kept_documents.PATHS)
 def test_a_kept_answer_needs_no_application(world: World, path: str) -> None:
-    """Ids and nonces are new in each."""
+    """Ids are new in each."""
     ask(world, path)
     with patch.object(world.app, "full_dispatch_request", side_effect=AssertionError):
         answers = [ask(world, path) for _ in range(3)]

@@ -9,12 +9,12 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
+from hosted_pages.form_requests import FORM
 from idp import current
 from idp.clients import client_keys
 from idp.models.records import AccessTokenRecord, AnyClient
 from idp.oidc import (
     encrypted_tokens,
-    parameters,
     protected_resources,
     sender_constraint,
     tokens,
@@ -103,7 +103,7 @@ def _presented_tokens() -> list[Presented]:
     scheme, _, value = asked.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() in (BEARER, DPOP) and value.strip():
         found.append((scheme.lower(), value.strip()))
-    if asked.method == "POST" and asked.mimetype == parameters.FORM:
+    if asked.method == "POST" and asked.mimetype == FORM:
         found += [(BEARER, token) for token in asked.form.getlist("access_token") if token]
     return [presented(scheme, token) for scheme, token in found]
 
