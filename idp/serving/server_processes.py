@@ -75,6 +75,8 @@ class Worker(base.Worker):
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         server = uvicorn.Server(config)
         signal.signal(signal.SIGQUIT, server.handle_exit)
+        # gunicorn waits for ever for the first time.
+        self.notify()
         server.run(self.sockets)
 
     async def _live(self) -> None:
