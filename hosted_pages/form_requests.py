@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from flask import Request
 from werkzeug.datastructures import ImmutableMultiDict
+from werkzeug.wsgi import get_content_length
 
 #: The media type of an ordinary form.
 FORM = "application/x-www-form-urlencoded"
@@ -27,7 +28,7 @@ class FormRequest(Request):
     def stream(self) -> IO[bytes]:
         body, most = self.environ["wsgi.input"], self.max_content_length or 0
         is_whole = type(body) is BytesIO and "wsgi.input_terminated" in self.environ
-        if is_whole and max(body.getbuffer().nbytes, self.content_length or 0) < most:
+        if is_whole and max(body.getbuffer().nbytes, get_content_length(self.environ) or 0) < most:
             return cast(IO[bytes], body)
         return super().stream
 

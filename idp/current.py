@@ -64,6 +64,10 @@ BIND_PATH = "/session/bind"
 SIGN_IN = "login.signin"
 
 
+#: Those of programs.
+_NO_COOKIES: ImmutableMultiDict[str, str] = ImmutableMultiDict()
+
+
 class GatewayRequest(FormRequest):
     """A request that ignores a cookie that is sent twice. An attacker may have set one of the two,
     and nothing shows which (N55)."""
@@ -71,8 +75,7 @@ class GatewayRequest(FormRequest):
     @cached_property
     def cookies(self) -> ImmutableMultiDict[str, str]:
         if "HTTP_COOKIE" not in self.environ:
-            # Programs send none.
-            return ImmutableMultiDict()
+            return _NO_COOKIES
         sent = super().cookies
         return ImmutableMultiDict(
             [(name, values[0]) for name, values in sent.lists() if len(values) == 1]
@@ -169,6 +172,7 @@ _COOKIES = {
     "bound_cookie": "bound",
     "browser_state": "state",
 }
+_SENT_IF_HELD = frozenset({*_COOKIES, "registration_offer"})
 #: What a view finds or sets for its own transaction, and for the answer.
 OF_THE_VIEW = (
     *_COOKIES, "attempt", "browser_session", "confirmed", "operator", "registration_offer",
@@ -204,7 +208,7 @@ def origin() -> Origin:
     return Origin(
         ip=asking.sender.ip,
         user_agent=agent,
-        request_id=g.get("request_id"),
+        request_id=held().get("request_id"),
         device_key=_device_key(),
     )
 
@@ -540,6 +544,8 @@ def install(app: Flask) -> None:
     @app.after_request
     def write_cookies(response: Response) -> Response:
         holding = held()
+        if _SENT_IF_HELD.isdisjoint(holding):
+            return response
         if holding.get("registration_offer") is not None:
             response.headers["Secure-Session-Registration"] = holding.pop("registration_offer")
         for name, purpose in _COOKIES.items():

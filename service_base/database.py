@@ -9,6 +9,7 @@ holds the write lock.
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -107,8 +108,10 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:
         """The same with fewer calls, since lists read thousands of times."""
-        stored = self.impl_instance.result_processor(dialect, coltype)
-        return _in_utc if stored is None else lambda value: _in_utc(stored(value))
+        stored: Any = self.impl_instance.result_processor(dialect, coltype)
+        if stored is None:
+            return _in_utc
+        return lambda value: None if value is None else stored(value).replace(tzinfo=UTC)
 
 
 #: 64-bit keys; SQLite generates keys only for INTEGER.
@@ -194,11 +197,24 @@ def _insert_of(dialect: str) -> Callable[..., Any]:
     return postgresql.insert
 
 
+_JSON = json.JSONDecoder()
+
+
+def _from_json(text: str) -> Any:
+    """The value of a JSON column. ``json.loads`` looks for other encodings and spaces first."""
+    return _JSON.raw_decode(text)[0]
+
+
 def engine_options(url: str) -> dict[str, Any]:
     """Options for the engine of ``url``: pool sized for threads, time-outs on PostgreSQL."""
     # Parameters of a failed statement could be secrets: they never reach a message or a log.
     if url.startswith("sqlite"):
-        return {"hide_parameters": True, "pool_size": 20, "pool_timeout": 5}
+        return {
+            "hide_parameters": True,
+            "pool_size": 20,
+            "pool_timeout": 5,
+            "json_deserializer": _from_json,
+        }
     return {
         "hide_parameters": True,
         # One for each thread (idp.serving), kept open: a new connection costs more than a request.

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from functools import cache, cached_property, partial
+from json.encoder import encode_basestring_ascii
 from typing import Any, TextIO
 
 from service_base import request_ids
@@ -180,15 +181,24 @@ def configure(level: str, stream: TextIO | None = None) -> None:
     _outputs[:] = [output]
 
 
-def write_info(logger: str, event: str, fields: Mapping[str, Any]) -> None:
-    """Write a line as ``structlog`` would, for a tenth of the cost, with the ids that are among the
-    fields. For what each request logs."""
-    if logging.getLogger(logger).isEnabledFor(logging.INFO):
-        line = _line(logger, "info", {**fields, "event": event})
+def write_info(logger: logging.Logger, event: str, fields: str) -> None:
+    """Write a line as ``structlog`` would, for a tenth of the cost. ``fields`` are members of its
+    JSON object (``member``), with the ids. For what each request logs."""
+    if logger.isEnabledFor(logging.INFO):
+        about = f'"event": "{event}", "level": "info", "logger": "{logger.name}"'
+        line = f'{{{fields}{about}, "timestamp": "{_moment()}"}}'
         for output in _outputs:
             output.put(line)
 
 
+def member(name: str, value: str | None) -> str:
+    """A member of a JSON object, and the comma after it."""
+    return f'"{name}": {"null" if value is None else encode_basestring_ascii(value)}, '
+
+
 def _line(logger: str, level: str, fields: Mapping[str, Any]) -> str:
-    moment = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-    return json.dumps({**fields, "level": level, "logger": logger, "timestamp": moment})
+    return json.dumps({**fields, "level": level, "logger": logger, "timestamp": _moment()})
+
+
+def _moment() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 from service_base import logs, request_metrics
+from service_base.logs import member
 from service_base.request_ids import RequestIds
 
-LOGGER = "gateway.request"
+LOGGER = logging.getLogger("gateway.request")
 
 
 def write(
@@ -24,15 +26,13 @@ def write(
     path comes without the query: links and codes travel in queries (N69)."""
     seconds = time.perf_counter() - started
     request_metrics.count(endpoint, status, seconds)
+    of_ids = ids.in_line() if ids is not None else {}
     logs.write_info(
         LOGGER,
         "request",
-        {
-            **(ids.in_line() if ids is not None else {}),
-            "method": method,
-            "path": path,
-            "status": status,
-            "ms": round(seconds * 1000, 1),
-            "ip": ip,
-        },
+        "".join([member(name, value) for name, value in of_ids.items()])
+        + member("method", method)
+        + member("path", path)
+        + f'"status": {status}, "ms": {round(seconds * 1000, 1)}, '
+        + member("ip", ip),
     )

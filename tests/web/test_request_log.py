@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterator
 
 import pytest
 
+from idp.web import request_log
 from service_base import logs
+from service_base.request_ids import RequestIds
 from tests.world import World
+
+GATEWAY = logging.getLogger("gateway")
 
 
 class SmallDisk:
@@ -63,10 +68,10 @@ def test_r13_a_log_that_cannot_be_written_fails_no_request(world: World, full: S
 
 def test_r13_a_line_that_was_cut_ends_before_the_next_one(full: SmallDisk) -> None:
     full.room = 20
-    logs.write_info("gateway", "cut", {})
-    logs.write_info("gateway", "lost", {})
+    logs.write_info(GATEWAY, "cut", "")
+    logs.write_info(GATEWAY, "lost", "")
     full.room = 10_000
-    logs.write_info("gateway", "whole", {})
+    logs.write_info(GATEWAY, "whole", "")
     cut, lost, whole = full.lines()
     assert len(cut) == 20
     assert json.loads(lost)["count"] == 2
@@ -74,9 +79,32 @@ def test_r13_a_line_that_was_cut_ends_before_the_next_one(full: SmallDisk) -> No
 
 
 def test_r13_a_forked_process_does_not_tell_the_losses_of_its_parent(full: SmallDisk) -> None:
-    logs.write_info("gateway", "lost", {})
+    logs.write_info(GATEWAY, "lost", "")
     logs.forget_losses()
     full.room = 10_000
-    logs.write_info("gateway", "whole", {})
+    logs.write_info(GATEWAY, "whole", "")
     (line,) = full.lines()
     assert json.loads(line)["event"] == "whole"
+
+
+@pytest.mark.parametrize("path", ["/a b", '/"\\', "/\n\x00\x1b", "/\xe9\u2028", "/\ud800", "/{}"])
+def test_n83_a_line_of_a_request_is_one_object_whatever_its_path_has(
+    full: SmallDisk, path: str
+) -> None:
+    """N83: it is the line that the encoder of JSON would make."""
+    full.room = 10_000
+    ids = RequestIds("a" * 32, "b" * 16)
+    ids.is_asked_by(path)
+    request_log.write(
+        ids=ids, endpoint=None, method=path, path=path, status=404, started=0.0, ip=None
+    )
+    (line,) = full.lines()
+    found = json.loads(line)
+    assert line == json.dumps(found)
+    assert found.pop("ms") > 0
+    assert found.pop("timestamp").endswith("Z")
+    assert found == {
+        "trace_id": "a" * 32, "request_id": "b" * 16, "account": path, "method": path,
+        "path": path, "status": 404, "ip": None, "event": "request", "level": "info",
+        "logger": "gateway.request",
+    }  # fmt: skip
