@@ -25,6 +25,11 @@ class KeptRows:
         revision, kept = self._current
         return kept if revision is not None else None
 
+    def revision_of(self, kept: Kept) -> str | None:
+        """The revision of what is kept, unless another one was read since."""
+        revision, current = self._current
+        return revision if kept is current else None
+
     def of(self, revision: str | None) -> Kept:
         """What is kept of this revision. Nothing is kept without one."""
         if revision is None:

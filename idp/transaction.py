@@ -26,6 +26,7 @@ from idp.vault import Vault
 from service_base.core_session import CoreSession
 from service_base.prepared import Prepared, Rows
 from service_base.refusals import Collision
+from service_base.waiting_rows import Condition, WaitingRow, together
 
 #: Every error of the database and its driver.
 DatabaseError = SQLAlchemyError
@@ -117,6 +118,10 @@ class UnitOfWork:
     gathering: Gathering | None = field(init=False, default=None)
     now: datetime = field(init=False)
     _connection: Connection | None = field(init=False, default=None)
+    #: New rows that are written with the next statement, or by one statement before the commit.
+    _waiting: list[WaitingRow] = field(init=False, default_factory=list)
+    #: Without it, they are not.
+    _condition: Condition | None = field(init=False, default=None)
     _kept: Kept | None = field(init=False, default=None)
     _presumed: Kept | None = field(init=False, default=None)
 
@@ -132,6 +137,11 @@ class UnitOfWork:
         """The connection of the open transaction."""
         if self.gathering is not None:
             self.gathering.check()
+        self._write_waiting()
+        return self._core
+
+    @property
+    def _core(self) -> Connection:
         if self._connection is None or self._connection.closed:
             self._connection = self.db.core_connection()
         return self._connection
@@ -140,7 +150,7 @@ class UnitOfWork:
     def is_writing(self) -> bool:
         """Whether another write makes nobody wait longer: always, except on SQLite before this
         transaction has its write lock."""
-        driver = self.connection.connection.dbapi_connection
+        driver = self._core.connection.dbapi_connection
         return bool(getattr(driver, "in_transaction", True))
 
     @overload
@@ -160,6 +170,70 @@ class UnitOfWork:
         if isinstance(statement, Prepared):
             return statement.run(self.connection, values or {})
         return self.connection.execute(statement, values)
+
+    def write(self, statement: Prepared, values: Mapping[str, Any]) -> WaitingRow:
+        """Insert a row by a prepared statement. On PostgreSQL it waits, so that it is written
+        together with others (docs/decisions/0095). Until then it stands for its key as a value of
+        other such rows."""
+        row = WaitingRow(statement, values)
+        if self._may_wait:
+            self._waiting.append(row)
+            self.db.guard = self._write_waiting
+        else:
+            self._write(row)
+        return row
+
+    def spend(self, statement: Prepared, values: Mapping[str, Any]) -> bool:
+        """Update one row by a prepared statement, and return whether it was there. On PostgreSQL a
+        request that can be run again presumes so: the update waits as ``write`` does, for the rows
+        that depend on it. If the row is not there then, ChangedMeanwhile is raised."""
+        if self.may_presume and not self._is_waiting and self._may_wait:
+            self._condition = Condition(statement, values)
+            self.db.guard = self._write_waiting
+            return True
+        return bool(self.run(statement, values).rowcount == 1)
+
+    @property
+    def _is_waiting(self) -> bool:
+        return bool(self._waiting) or self._condition is not None
+
+    @property
+    def _may_wait(self) -> bool:
+        """Not while rows are gathered, or somebody else waits in this session."""
+        if self._is_waiting:
+            return True
+        return self.db.guard is None and self._core.dialect.name == "postgresql"
+
+    def _write(self, row: WaitingRow) -> None:
+        row.returned = self.run(row.statement, row.written_values()).first()
+
+    def _take_waiting(self) -> tuple[list[WaitingRow], Condition | None]:
+        found = self._waiting, self._condition
+        if self._is_waiting:
+            self._waiting, self._condition, self.db.guard = [], None, None
+        return found
+
+    def _write_waiting(self) -> None:
+        """Write what waits, in its order, since something else is asked or told now. Raises
+        ChangedMeanwhile."""
+        rows, condition = self._take_waiting()
+        if condition is not None and self.run(*condition).rowcount != 1:
+            raise ChangedMeanwhile
+        for row in rows:
+            self._write(row)
+
+    def _write_last(self) -> None:
+        """Write what waits by one statement, which is the whole transaction if nothing was written
+        before. Raises OutdatedRevision and ChangedMeanwhile."""
+        (rows, condition), presumed = self._take_waiting(), self._presumed
+        self.db.flush()
+        current = None if presumed is None else revision.CURRENT
+        expected = None if presumed is None else self.kept_rows.revision_of(presumed)
+        statement, values = together(rows, condition, current, expected)
+        if statement.run(self._core, values).first() is None:
+            raise OutdatedRevision if condition is None else ChangedMeanwhile
+        if presumed is not None:
+            self._kept, self._presumed = presumed, None
 
     def add(self, row: Any) -> None:
         """Add a new object of a model. It is written with the next flush, or with all rows that are
@@ -195,6 +269,7 @@ class UnitOfWork:
     @contextmanager
     def gathered(self) -> Iterator[Gathering]:
         """Gather new rows in the block, and write them at its end."""
+        self._write_waiting()
         self.db.flush()
         found = self.gathering = Gathering(self.db)
         try:
@@ -271,6 +346,8 @@ class UnitOfWork:
 
     def commit(self) -> None:
         """Commit what was done so far. Services do not call it. Raises OutdatedRevision."""
+        if self._is_waiting:
+            self._write_last()
         if self.is_presuming:
             self.kept()
         self.db.commit()
@@ -280,6 +357,7 @@ class UnitOfWork:
 
     def rollback(self) -> None:
         """Roll back to the last commit. Services do not call it."""
+        self._take_waiting()
         self.db.rollback()
         self._forget()
 
@@ -293,6 +371,7 @@ class UnitOfWork:
 
     def close(self) -> None:
         """Release the connection before the end of the request."""
+        self._take_waiting()
         self.db.close()
         self._kept = None
 

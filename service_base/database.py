@@ -44,6 +44,9 @@ from service_base.refusals import Collision, ServiceError, Unstorable
 from service_base.sqlite_writers import BUSY_TIMEOUT_MS, queued_connections
 
 MAX_INTEGER = 2**63 - 1
+#: The first name in a statement that is a transaction of its own (``service_base.waiting_rows``).
+WHOLE_TRANSACTION = "whole_transaction"
+_WHOLE = f"WITH {WHOLE_TRANSACTION} AS"
 #: A connection that was used since is assumed to work.
 IDLE_SECONDS = 1.0
 #: Both ends notice within half a minute that the other one lost its power or network and closed
@@ -270,14 +273,16 @@ def _is_plain(value: Any) -> bool:
 
 
 def _reads(statement: str) -> bool:
-    return statement.lstrip()[:7].upper().startswith(("SELECT", "PRAGMA", "WITH"))
+    is_read = statement.lstrip()[:7].upper().startswith(("SELECT", "PRAGMA", "WITH"))
+    return is_read and not statement.startswith(_WHOLE)
 
 
 def _needs_transaction(statement: str, cursor: Any) -> bool:
     """Whether a statement of PostgreSQL writes, locks rows until the transaction ends, or reads by
-    a cursor of the server, which ends with it. WITH may write."""
+    a cursor of the server, which ends with it. WITH may write; one of ``waiting_rows`` commits
+    itself."""
     only_reads = statement.startswith("SELECT") and not _LOCKS.search(statement)
-    return not only_reads or hasattr(cursor, "name")
+    return not (only_reads or statement.startswith(_WHOLE)) or hasattr(cursor, "name")
 
 
 def _refusal(error: BaseException) -> ServiceError | None:

@@ -110,7 +110,7 @@ def _add(work: UnitOfWork, **values: Any) -> None:
 
         work.gathering.add_values(table(Event), {"at": work.now, **values})
     elif work.is_writing and not work.is_trial:
-        _insert().run(work.connection, {"at": work.now, **values})
+        work.write(_insert(), {"at": work.now, **values})
     else:
         # SQLite has one writer: the event waits for the first other change, or the commit. The
         # events of a trial are read from the session.

@@ -19,6 +19,7 @@ from idp.models import AccessToken
 from idp.models.records import AccessTokenRecord, actors
 from idp.transaction import UnitOfWork
 from service_base.prepared import Prepared
+from service_base.waiting_rows import WaitingRow
 
 _TOKEN = table(AccessToken)
 _INSERT = Prepared(insert(_TOKEN).inline())
@@ -42,7 +43,7 @@ _EXCHANGED = Prepared(
 
 def record(
     work: UnitOfWork,
-    grant_id: int,
+    grant_id: int | WaitingRow,
     handle: str,
     *,
     scopes: list[str],
@@ -66,7 +67,7 @@ def record(
         "created_at": work.now,
         "expires_at": expires_at,
     }
-    work.run(_INSERT, values)
+    work.write(_INSERT, values)
 
 
 def find(work: UnitOfWork, handles: Sequence[str]) -> AccessTokenRecord | None:

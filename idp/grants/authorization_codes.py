@@ -48,7 +48,7 @@ def issue(
         "created_at": work.now,
         "expires_at": work.after(seconds=lifetime),
     }
-    work.run(_INSERT, values)
+    work.write(_INSERT, values)
     return code
 
 

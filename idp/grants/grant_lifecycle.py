@@ -27,6 +27,7 @@ from idp.session import sessions
 from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
 from service_base.prepared import Prepared
+from service_base.waiting_rows import WaitingRow
 
 _GRANT = table(Grant)
 #: Also reads the revision, for requests that have not read it yet.
@@ -85,7 +86,7 @@ def create_for_person(work: UnitOfWork, authorization: Authorization) -> GrantRe
 
 
 def plan_for_client(work: UnitOfWork, client: AnyClient, scopes: list[str]) -> GrantRecord:
-    """A grant of a client that acts for itself. It has no account. ``add`` writes it."""
+    """A grant of a client that acts for itself. It has no account. ``add_later`` writes it."""
     return _plan(work, client, None, scopes=tuple(scopes), amr=())
 
 
@@ -97,7 +98,7 @@ def plan_for_machine(
     participant: str | None,
 ) -> GrantRecord:
     """A grant of a machine account at an application, for one participant or for all of its
-    own. ``add`` writes it."""
+    own. ``add_later`` writes it."""
     return _plan(
         work,
         client,
@@ -130,14 +131,26 @@ def _plan(
 
 def add(work: UnitOfWork, planned: GrantRecord) -> int:
     """Write a new grant, and return its key."""
+    row = work.run(_INSERT, _values(planned)).one()
+    work.see_revision(row[1])
+    return int(row[0])
+
+
+def add_later(work: UnitOfWork, planned: GrantRecord) -> WaitingRow:
+    """As ``add``, together with the rows that have its key."""
+    row = work.write(_INSERT, _values(planned))
+    if row.returned is not None:
+        work.see_revision(row.returned[1])
+    return row
+
+
+def _values(planned: GrantRecord) -> dict[str, Any]:
     account, session = planned.account, planned.session
     keys = {
         "account_id": account.id if account else None,
         "session_id": session.id if session else None,
     }
-    row: Any = work.run(_INSERT, keys | {name: getattr(planned, name) for name in _WRITTEN}).one()
-    work.see_revision(row[1])
-    return int(row[0])
+    return keys | {name: getattr(planned, name) for name in _WRITTEN}
 
 
 def is_active(work: UnitOfWork, grant: AnyGrant, *, with_session: bool = False) -> bool:

@@ -79,7 +79,7 @@ def _add(
         "family_expires_at": family_expires_at,
         "dpop_jkt": dpop_jkt,
     }
-    work.run(_INSERT, values)
+    work.write(_INSERT, values)
 
 
 def find(work: UnitOfWork, token: str) -> RefreshTokenRecord | None:
@@ -129,7 +129,8 @@ def rotate(
         "successor": digest,
         "scope": scope,
     }
-    if work.run(_SPEND, values).rowcount == 1:
+    is_unspent = row.consumed_at is None
+    if work.spend(_SPEND, values) if is_unspent else work.run(_SPEND, values).rowcount == 1:
         _add(work, row.grant, digest, row.family_expires_at, dpop_jkt)
         return successor
     return _same_successor(work, row, scope)

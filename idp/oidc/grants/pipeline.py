@@ -38,6 +38,7 @@ from idp.oidc.tokens import Delegation
 from idp.policy.scopes import BY_PERSON
 from idp.session.end_reasons import EndReason
 from idp.transaction import UnitOfWork
+from service_base.waiting_rows import WaitingRow
 
 if TYPE_CHECKING:
     from idp.oidc.server import GatewayServer, ProtocolRequest
@@ -210,11 +211,11 @@ def _issue(request: TokenRequest, redeemed: Redeemed) -> dict[str, Any]:
     return signed.body | {"refresh_token": refresh_token}
 
 
-def _grant_id(request: TokenRequest, redeemed: Redeemed) -> int:
+def _grant_id(request: TokenRequest, redeemed: Redeemed) -> int | WaitingRow:
     """The key of the grant, which is written now if it is new."""
     grant = redeemed.grant
     if redeemed.is_planned and isinstance(grant, GrantRecord):
-        return grant_lifecycle.add(request.work, grant)
+        return grant_lifecycle.add_later(request.work, grant)
     return grant.id
 
 
