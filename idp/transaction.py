@@ -205,7 +205,7 @@ class UnitOfWork:
         return self.db.guard is None and self._core.dialect.name == "postgresql"
 
     def _write(self, row: WaitingRow) -> None:
-        row.returned = self.run(row.statement, row.written_values()).first()
+        row.returned = self.run(row.statement, row.known_values()).first()
 
     def _take_waiting(self) -> tuple[list[WaitingRow], Condition | None]:
         found = self._waiting, self._condition

@@ -31,10 +31,10 @@ class WaitingRow:
         #: What its own statement returned, if it was written by that: first the key.
         self.returned: Any = None
 
-    def written_values(self) -> dict[str, Any]:
-        """The values for its own statement; the rows before it are written."""
+    def known_values(self) -> dict[str, Any]:
+        """The values, with the keys of rows that are written."""
         return {
-            name: value.returned[0] if isinstance(value, WaitingRow) else value
+            name: value.returned[0] if isinstance(value, WaitingRow) and value.returned else value
             for name, value in self.values.items()
         }
 
@@ -54,13 +54,13 @@ def together(
 ) -> tuple[Prepared, dict[str, Any]]:
     """The statement for these rows, and its parameters. It returns a row if it has written them: if
     the condition is met, and ``current`` is what was expected, or None. A statement is built
-    once."""
+    once. Raises LookupError for a column with a default of Python that has no value."""
     places = {id(row): place for place, row in enumerate(rows)}
     parts: list[Part] = []
     values = {} if current is None else {EXPECTED: expected}
     for place, row in enumerate(rows):
         keys = []
-        for name, value in row.values.items():
+        for name, value in row.known_values().items():
             if isinstance(value, WaitingRow):
                 keys.append((name, places[id(value)]))
             else:
@@ -88,14 +88,16 @@ def _statement(
     written: list[Any] = []
     for place, (statement, names, keys) in enumerate(parts):
         table, former = statement.statement.table, dict(keys)
+        if any(c.default is not None and c.name not in names for c in table.columns):
+            raise LookupError(f"defaults of {table.name}")
         columns = [
             written[former[name]].c.id
             if name in former
             else bindparam(_parameter(place, name), type_=table.c[name].type)
             for name in names
         ]
-        # One row or none, as the condition has.
-        sources = [written[other] for other in former.values()] or [first]
+        # One row or none, as the condition has. Each is written after the one before it.
+        sources = {(written or [first])[-1], *(written[other] for other in former.values())}
         row = insert(table).from_select(names, select(*columns).select_from(*sources))
         written.append(row.returning(table.c.id).cte(f"row_{place}"))
     return Prepared(select(first.c.id).add_cte(*written))
