@@ -14,10 +14,14 @@ from sqlalchemy import Connection, MetaData, Table, delete, insert, select, text
 Rows = Mapping[Table, list[dict[str, Any]]]
 
 
+def runs_on_postgresql() -> bool:
+    """Whether the tests run on PostgreSQL."""
+    return os.environ.get("TEST_DATABASE_URL", "").startswith("postgresql")
+
+
 def needs_postgresql(reason: str) -> pytest.MarkDecorator:
     """The mark of a test that is skipped on SQLite."""
-    server = os.environ.get("TEST_DATABASE_URL", "")
-    return pytest.mark.skipif(not server.startswith("postgresql"), reason=reason)
+    return pytest.mark.skipif(not runs_on_postgresql(), reason=reason)
 
 
 def rows(connection: Connection, metadata: MetaData) -> Rows:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from idp.app import db
 from idp.oidc.token_signer import TokenSigner
 from tests.console.desk import Desk
 from tests.security.test_signed_tokens import userinfo
+from tests.tables import runs_on_postgresql
 from tests.world import Browser, Rp, World, hidden_fields
 
 #: token by code: spend, code with grant, account, role groups and the revision; refresh token,
@@ -29,7 +29,7 @@ BOUNDS = {
     "authorize": 6,
 }
 #: PostgreSQL gets the rows of a token by one statement (docs/decisions/0095).
-if os.environ.get("TEST_DATABASE_URL", "").startswith("postgresql"):
+if runs_on_postgresql():
     BOUNDS |= {"code": 3, "refresh": 2, "client credentials": 1, "authorize": 5}
 
 
