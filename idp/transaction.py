@@ -199,10 +199,13 @@ class UnitOfWork:
 
     @property
     def _may_wait(self) -> bool:
-        """Not while rows are gathered, or somebody else waits in this session."""
+        """Not while rows are gathered, or somebody else waits in this session, nor in a savepoint,
+        which would not include them."""
         if self._is_waiting:
             return True
-        return self.db.guard is None and self._core.dialect.name == "postgresql"
+        if self.db.guard is not None or self.db.in_nested_transaction():
+            return False
+        return self._core.dialect.name == "postgresql"
 
     def _write(self, row: WaitingRow) -> None:
         row.returned = self.run(row.statement, row.known_values()).first()

@@ -52,7 +52,10 @@ class CoreSession(Session):
         """Begin a savepoint."""
         if self.guard is not None:
             self.guard()
-        return super().begin_nested()
+        point = super().begin_nested()
+        # Begun now: the ORM would begin it with its own first statement.
+        self.connection()
+        return point
 
     def commit(self) -> None:
         """Commit what both have done."""

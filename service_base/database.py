@@ -337,13 +337,24 @@ def _count_connections(engine: Engine) -> None:
 
 
 def _confirm_commits(engine: Engine) -> None:
-    """PostgreSQL: a commit that no synchronous standby has confirmed fails."""
+    """PostgreSQL: a commit that no synchronous standby has confirmed fails, and so does a statement
+    that commits itself."""
     # Loaded for a database in use only.
     from service_base.postgresql import ConfirmedConnection
 
     @event.listens_for(engine, "do_connect")
     def connect(_dialect: Any, _record: Any, arguments: Any, parameters: Any) -> Any:
         return ConfirmedConnection.connect(*arguments, **parameters)
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def expect(_connection: Any, cursor: Any, statement: str, *_rest: Any) -> None:
+        if statement.startswith(_WHOLE):
+            cursor.connection.expect_commit()
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def confirm(_connection: Any, cursor: Any, statement: str, *_rest: Any) -> None:
+        if statement.startswith(_WHOLE):
+            cursor.connection.confirm_commit()
 
 
 def _begin_before_write(engine: Engine) -> None:

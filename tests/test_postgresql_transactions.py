@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from psycopg.pq import TransactionStatus
@@ -12,6 +13,7 @@ from sqlalchemy import table as table_of
 from sqlalchemy.exc import OperationalError
 
 from service_base import database
+from service_base.refusals import Collision
 from tests.tables import needs_postgresql
 
 pytestmark = needs_postgresql("tests/security/test_sqlite_writers.py for SQLite")
@@ -98,7 +100,7 @@ def test_the_next_request_of_a_connection_reads_without_a_transaction(engine: En
     with engine.connect() as connection:
         assert connection.scalars(READ).all() == [1]
         assert not is_open(connection)
-    with engine.connect() as connection, pytest.raises(database.Collision):
+    with engine.connect() as connection, pytest.raises(Collision):
         connection.execute(text("INSERT INTO pg_temp_rows VALUES (1)"))
     with engine.connect() as connection:
         assert connection.scalars(READ).all() == [1]
@@ -115,21 +117,50 @@ def test_a_connection_without_transactions_stays_so(engine: Engine) -> None:
         assert not is_open(connection)
 
 
-def test_a_commit_with_a_warning_is_not_acknowledged(engine: Engine) -> None:
-    """R09: so does PostgreSQL say that no standby confirmed it. The change is stored."""
-    warn = "CREATE FUNCTION pg_temp.warn() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+def late(engine: Engine, act: str) -> None:
+    """Do something at the commit of each new row."""
     with engine.begin() as connection:
-        connection.execute(text(f"{warn} RAISE WARNING 'unconfirmed'; RETURN NULL; END $$"))
+        connection.execute(
+            text(
+                "CREATE OR REPLACE FUNCTION pg_temp.late() RETURNS trigger LANGUAGE plpgsql"
+                f" AS $$ BEGIN {act}; RETURN NULL; END $$"
+            )
+        )
         connection.execute(
             text(
                 "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON pg_temp_rows INITIALLY DEFERRED"
-                " FOR EACH ROW EXECUTE FUNCTION pg_temp.warn()"
+                " FOR EACH ROW EXECUTE FUNCTION pg_temp.late()"
             )
         )
+
+
+#: A statement that commits itself (``service_base.database.WHOLE_TRANSACTION``).
+WHOLE = text(
+    "WITH whole_transaction AS (INSERT INTO pg_temp_rows VALUES (7) RETURNING id)"
+    " SELECT id FROM whole_transaction"
+)
+
+
+def test_an_error_at_the_commit_of_a_statement_that_commits_itself_is_found(
+    engine: Engine,
+) -> None:
+    """PostgreSQL tells it after it has told that the statement is complete."""
+    late(engine, "RAISE unique_violation")
+    with engine.connect() as connection:
+        with pytest.raises(Collision):
+            connection.execute(WHOLE)
+        connection.rollback()
+        assert connection.scalars(READ).all() == []
+
+
+@pytest.mark.parametrize("statement", [ROWS.insert().values(id=7), WHOLE], ids=["usual", "whole"])
+def test_a_commit_with_a_warning_is_not_acknowledged(engine: Engine, statement: Any) -> None:
+    """R09: so does PostgreSQL say that no standby confirmed it. The change is stored."""
+    late(engine, "RAISE WARNING 'unconfirmed'")
     with (
         pytest.raises(OperationalError, match="no standby has confirmed"),
         engine.begin() as connection,
     ):
-        connection.execute(ROWS.insert().values(id=7))
+        connection.execute(statement)
     with engine.connect() as connection:
         assert connection.scalars(READ).all() == [7]

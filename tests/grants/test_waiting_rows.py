@@ -123,6 +123,23 @@ def test_a_roll_back_leaves_none_of_them(world: World, rp: Rp) -> None:
     assert more(world, act) == [0, 0, 0, 0]
 
 
+def test_a_savepoint_that_is_rolled_back_leaves_none_of_its_rows(world: World, rp: Rp) -> None:
+    """A1: the event of a change that did not happen is not there."""
+
+    def act() -> None:
+        with world.work() as work:
+            client = client_of(work, rp)
+            events.record(work, AuditAction.GRANT_REVOKED)
+            point = work.db.begin_nested()
+            record_token(work, "one", client)
+            point.rollback()
+            point = work.db.begin_nested()
+            events.record(work, AuditAction.GRANT_REVOKED)
+            point.commit()
+
+    assert more(world, act) == [0, 0, 0, 2]
+
+
 def test_rows_of_another_unit_of_work_of_the_session_are_written_first(
     world: World, rp: Rp
 ) -> None:
