@@ -187,11 +187,16 @@ class UnitOfWork:
         """Update one row by a prepared statement, and return whether it was there. On PostgreSQL a
         request that can be run again presumes so: the update waits as ``write`` does, for the rows
         that depend on it. If the row is not there then, ChangedMeanwhile is raised."""
-        if self.may_presume and not self._is_waiting and self._may_wait:
+        if self.presumes_to_spend:
             self._condition = Condition(statement, values)
             self.db.guard = self._write_waiting
             return True
         return bool(self.run(statement, values).rowcount == 1)
+
+    @property
+    def presumes_to_spend(self) -> bool:
+        """Whether ``spend`` waits now."""
+        return self.may_presume and not self._is_waiting and self._may_wait
 
     @property
     def _is_waiting(self) -> bool:

@@ -55,14 +55,18 @@ def issue(
 def spend(work: UnitOfWork, code: str) -> tuple[AuthorizationCodeRecord | None, bool]:
     """Spend a code. Returns its row, if there is one, and True for exactly one caller.
 
-    The row and its grant are read after the code is spent, so that a concurrent change is
-    seen."""
+    The row and its grant are read after the code is spent, so that a concurrent change is seen. If
+    that waits for the commit, they are read before, and the request is run again if another one
+    spends the code meanwhile."""
     for digest in work.vault.digests("code", code):
-        values = {"wanted": digest, "now": work.now}
-        is_first_use = work.run(_SPEND, values).rowcount == 1
+        values, waits = {"wanted": digest, "now": work.now}, work.presumes_to_spend
+        is_first_use = not waits and work.spend(_SPEND, values)
         row = work.run(_FIND, values).first()
         if row is not None:
-            return record_of(work, AuthorizationCodeRecord, row), is_first_use
+            found = record_of(work, AuthorizationCodeRecord, row)
+            if waits and found.consumed_at is None:
+                is_first_use = work.spend(_SPEND, values)
+            return found, is_first_use
     return None, False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,9 +13,11 @@ from werkzeug.test import TestResponse
 from idp.app import db
 from idp.audit import events
 from idp.audit.actions import AuditAction
-from idp.grants import access_tokens, grant_lifecycle, refresh_tokens
+from idp.grants import access_tokens, authorization_codes, grant_lifecycle, refresh_tokens
 from idp.grants.grant_lifecycle import plan_for_client
-from idp.models import AccessToken, Client, Event, Grant, RefreshToken, Revision
+from idp.models import AccessToken, AuthorizationCode, Client, Event, Grant, RefreshToken, Revision
+from idp.oidc import tokens
+from idp.session.end_reasons import EndReason
 from idp.transaction import ChangedMeanwhile, UnitOfWork
 from service_base.waiting_rows import together
 from tests.tables import needs_postgresql
@@ -61,8 +64,10 @@ def client_of(work: UnitOfWork, rp: Rp) -> Client:
 
 @together_only
 def test_the_statements_of_a_token_are_one_transaction(world: World, rp: Rp) -> None:
-    """Neither BEGIN nor COMMIT, except for a code, which is spent before it is read."""
-    issued = world.signed_in_tokens(rp, world.account())
+    """Neither BEGIN nor COMMIT."""
+    username = world.account()
+    issued = world.signed_in_tokens(rp, username)
+    code = world.browser().code(rp, username)
     world.post(rp, grant_type="client_credentials")
     sent: list[tuple[str, bool]] = []
 
@@ -77,10 +82,13 @@ def test_the_statements_of_a_token_are_one_transaction(world: World, rp: Rp) -> 
         by_client = list(sent)
         sent.clear()
         assert world.refresh(rp, issued["refresh_token"]).status_code == 200
+        by_refresh = list(sent)
+        sent.clear()
+        assert world.redeem(rp, code).status_code == 200
     finally:
         event.remove(engine, "before_cursor_execute", note)
     assert by_client == [("WITH", True)]
-    assert sent == [("SELECT", True), ("WITH", True)]
+    assert by_refresh == sent == [("SELECT", True), ("WITH", True)]
 
 
 def test_what_is_asked_sees_the_rows_that_wait(world: World, rp: Rp) -> None:
@@ -196,7 +204,9 @@ def test_n34_a_refresh_token_that_is_spent_meanwhile_is_not_spent_again(
     def overtaken(work: UnitOfWork, token: str) -> Any:
         found = find(work, token)
         monkeypatch.setattr(refresh_tokens, "find", find)
-        answers.append(world.refresh(rp, issued["refresh_token"]))
+        # A request in this thread would share the unit of work.
+        with ThreadPoolExecutor(1) as other:
+            answers.append(other.submit(world.refresh, rp, issued["refresh_token"]).result())
         return found
 
     monkeypatch.setattr(refresh_tokens, "find", overtaken)
@@ -204,6 +214,59 @@ def test_n34_a_refresh_token_that_is_spent_meanwhile_is_not_spent_again(
     assert [answer.status_code for answer in answers] == [200, 200]
     assert len({answer.json["refresh_token"] for answer in answers}) == 1
     assert added == [0, 2, 1, 2]
+
+
+@together_only
+def test_a_code_that_is_spent_meanwhile_is_reused(
+    world: World, rp: Rp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 6749 section 4.1.2: another request spends it after this one has read it. This one gets
+    nothing, and ends what the first one gave."""
+    code = world.browser().code(rp, world.account())
+    spend, answers = authorization_codes.spend, []
+
+    def overtaken(work: UnitOfWork, presented: str) -> Any:
+        found = spend(work, presented)
+        monkeypatch.setattr(authorization_codes, "spend", spend)
+        # A request in this thread would share the unit of work.
+        with ThreadPoolExecutor(1) as other:
+            answers.append(other.submit(world.redeem, rp, code).result())
+        return found
+
+    monkeypatch.setattr(authorization_codes, "spend", overtaken)
+    answers.append(world.redeem(rp, code))
+    assert [answer.status_code for answer in answers] == [200, 400]
+    with world.work() as work:
+        grant = work.db.scalars(select(Grant).order_by(Grant.id.desc())).first()
+        assert grant is not None
+        assert grant.revoke_reason == EndReason.CODE_REUSED
+    assert world.refresh(rp, answers[0].json["refresh_token"]).status_code == 400
+
+
+def test_a_code_that_is_refused_is_spent(world: World, rp: Rp) -> None:
+    """Presenting a code uses it up, whatever is wrong with the request."""
+    code = world.browser().code(rp, world.account())
+    assert world.redeem(rp, code, code_verifier="x" * 43).status_code == 400
+    with world.work() as work:
+        row = work.db.scalars(
+            select(AuthorizationCode).order_by(AuthorizationCode.id.desc())
+        ).first()
+        assert row is not None
+        assert row.consumed_at is not None
+
+
+def test_a_failed_signature_leaves_the_code_unspent(
+    world: World, rp: Rp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = world.browser().code(rp, world.account())
+
+    def fail(*_about: Any, **_more: Any) -> None:
+        raise RuntimeError("no key")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tokens, "sign", fail)
+        assert world.redeem(rp, code).status_code == 500
+    assert world.redeem(rp, code).status_code == 200
 
 
 def test_n34_a_grant_that_ends_meanwhile_gives_no_tokens(
