@@ -83,8 +83,8 @@ NAMING = {
 
 
 def _in_utc(value: datetime | None) -> datetime | None:
-    if value is None:
-        return None
+    if value is None or value.tzinfo is UTC:
+        return value
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
@@ -228,7 +228,8 @@ def engine_options(url: str) -> dict[str, Any]:
         "connect_args": {
             "connect_timeout": 5,
             "options": "-c statement_timeout=10000 -c lock_timeout=8000 -c synchronous_commit=on"
-            + _FROM_THERE,
+            # Times come in it, and need no conversion.
+            " -c timezone=UTC" + _FROM_THERE,
         }
         | _FROM_HERE,
     }

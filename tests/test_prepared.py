@@ -249,3 +249,12 @@ def test_a_broken_connection_is_replaced(engine: Engine, connection: Connection)
         FIND.run(connection, {"wanted": "Bruce"})
     connection.rollback()
     assert FIND.run(connection, {"wanted": "Bruce"}).first() is None
+
+
+@needs_postgresql("SQLite has no times")
+def test_the_driver_gives_times_in_utc(connection: Connection) -> None:
+    """So they need no conversion, whatever time zone the server has."""
+    add(connection)
+    stored = connection.exec_driver_sql("SELECT made_at FROM prepared_things").scalar_one()
+    assert stored == NOON
+    assert stored.tzinfo is UTC
