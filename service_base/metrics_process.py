@@ -46,7 +46,7 @@ def answering_process(
 ) -> Iterator[None]:
     """Serve ``GET /metrics`` from a process of its own until the block ends. Raises
     ConfigurationError if the port is in use."""
-    _require_free(host, port)
+    require_free("metrics port", host, port)
     process = multiprocessing.Process(
         target=_answer, args=(namespace, folder, host, port, sources, os.getpid()), name="metrics"
     )
@@ -58,7 +58,7 @@ def answering_process(
         process.join(STOP_SECONDS)
 
 
-def _require_free(host: str, port: int) -> None:
+def require_free(name: str, host: str, port: int) -> None:
     """Raises ConfigurationError if the port is in use: the process would end after the start."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as tried:
@@ -66,7 +66,7 @@ def _require_free(host: str, port: int) -> None:
         try:
             tried.bind((host, port))
         except OSError as error:
-            raise ConfigurationError(f"the metrics port {host}:{port} is not free") from error
+            raise ConfigurationError(f"the {name} {host}:{port} is not free") from error
 
 
 def _answer(

@@ -47,6 +47,7 @@ def serve(options: Options) -> None:
     """Serve until stopped. A worker process that ends is restarted. If it ends twice within
     seconds, everything stops with exit code 1, so that the supervisor notices. Raises
     ConfigurationError."""
+    metrics_process.require_free("port", options.host, options.port)
     with ExitStack() as monitoring:
         loader = Loader(options)
         if options.metrics_port:

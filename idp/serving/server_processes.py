@@ -83,6 +83,29 @@ class Worker(base.Worker):
         self.notify()
 
 
+class Supervisor(Arbiter):
+    """gunicorn's, which gives up if a process that replaced another one ends soon too."""
+
+    _is_stopping = False
+
+    def stop(self, graceful: bool = True) -> None:
+        """Stop the processes."""
+        self._is_stopping = True
+        super().stop(graceful)
+
+    def reap_workers(self) -> None:
+        """Look which processes have ended. Raises HaltServer."""
+        before = list(self.WORKERS.values())
+        super().reap_workers()
+        now = time.monotonic()
+        for worker in before:
+            has_ended = worker.pid not in self.WORKERS
+            is_replacement = worker.age > self.num_workers
+            is_soon = now - cast(Worker, worker).since < SOON_SECONDS
+            if has_ended and is_replacement and is_soon and not self._is_stopping:
+                raise HaltServer("A process ended twice within seconds.", 1)
+
+
 class Server(BaseApplication):
     """gunicorn with the options of ``gateway serve``. ``load`` returns the application of one
     process, and is called in it."""
@@ -102,8 +125,10 @@ class Server(BaseApplication):
             "logger_class": JsonLogger,
             "backlog": CONNECTIONS * 2,
             "graceful_timeout": options.stop_seconds,
+            # Each process has a socket, and Linux shares connections out. Of one socket for all,
+            # the process that wakes up first would take all that wait.
+            "reuse_port": True,
             "control_socket_disable": True,
-            "child_exit": _give_up_early,
         }
         for name, value in settings.items():
             self.cfg.set(name, value)
@@ -116,7 +141,7 @@ class Server(BaseApplication):
         """Serve until stopped. Raises SystemExit (1) if the processes cannot serve."""
         main = os.getpid()
         try:
-            super().run()
+            Supervisor(self).run()
         except SystemExit as end:
             if os.getpid() != main:
                 # What the main process cleans up is not that of this one.
@@ -124,11 +149,3 @@ class Server(BaseApplication):
                 os._exit(end.code if isinstance(end.code, int) else 1)
             if end.code:
                 sys.exit(1)
-
-
-def _give_up_early(arbiter: Arbiter, worker: Worker) -> None:
-    """Stop everything if a process that replaced another one ends soon too."""
-    is_stopping = not arbiter.LISTENERS
-    is_replacement = worker.age > arbiter.num_workers
-    if is_replacement and not is_stopping and time.monotonic() - worker.since < SOON_SECONDS:
-        raise HaltServer("A process ended twice within seconds.", 1)

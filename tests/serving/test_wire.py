@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
@@ -13,8 +15,8 @@ import pytest
 from idp.oidc.jwks import MAX_TOKEN
 from idp.serving.http_protocol import MAX_HEAD
 from tests.security.test_large_tokens import hold
-from tests.serving.wire import PATIENCE, answer_on, answered, request, serve
-from tests.world import World
+from tests.serving.wire import PATIENCE, ROOT, answer_on, answered, request, serve
+from tests.world import World, environ_of
 
 pytestmark = pytest.mark.xdist_group("wire")
 FORM = "application/x-www-form-urlencoded"
@@ -75,6 +77,18 @@ def test_r01_a_process_that_ends_again_stops_everything(world: World) -> None:
         for pid in served.children() - first:
             os.kill(pid, signal.SIGKILL)
         served.process.wait(PATIENCE)
+
+
+def test_a_port_that_is_in_use_is_refused(world: World) -> None:
+    """Two gateways on one port would each get a part of the requests."""
+    with serve(world, "--workers", "1") as served:
+        command = [sys.executable, "-m", "idp.cli", "serve", "--port", str(served.port)]
+        second = subprocess.run(
+            command, env=os.environ | environ_of(world), cwd=ROOT, capture_output=True, text=True
+        )
+        assert second.returncode == 2
+        assert f"the port 127.0.0.1:{served.port} is not free" in second.stderr
+        assert served.get("/healthz").status == 200
 
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGQUIT, signal.SIGTERM])
