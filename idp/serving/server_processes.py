@@ -95,11 +95,11 @@ class Supervisor(Arbiter):
 
     def reap_workers(self) -> None:
         """Look which processes have ended. Raises HaltServer."""
-        before = list(self.WORKERS.values())
+        before = dict(self.WORKERS)
         super().reap_workers()
         now = time.monotonic()
-        for worker in before:
-            has_ended = worker.pid not in self.WORKERS
+        for pid, worker in before.items():
+            has_ended = pid not in self.WORKERS
             is_replacement = worker.age > self.num_workers
             is_soon = now - cast(Worker, worker).since < SOON_SECONDS
             if has_ended and is_replacement and is_soon and not self._is_stopping:
