@@ -11,7 +11,7 @@ WIDTH, LEFT, BAR, GAP = 760, 210, 14, 16
 COLUMNS = 3
 #: The scale of the bars, in milliseconds.
 LEAST, MOST = 0.01, 100.0
-COLOURS = ("#0b5c66", "#a3231f", "#7a4a00", "#4a5b61", "#5a3d8a", "#2f6b2f")
+COLOURS = ("#0b5c66", "#a3231f", "#7a4a00", "#4a5b61", "#5a3d8a", "#2f6b2f", "#b0288a")
 
 
 def svg(title: str, found: Mapping[str, Mapping[str, float]]) -> str:

@@ -40,6 +40,11 @@ def main() -> None:
             except NotInstalled as absent:
                 say(f"{absent} is not installed")
                 continue
+            except SystemExit as failed:
+                if not found:
+                    raise
+                say(f"{peer.__name__} does not start: {failed}")
+                continue
             found[server.name] = dict(_measured(server, options.seconds))
             versions[server.name] = version
     if options.svg:

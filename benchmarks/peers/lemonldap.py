@@ -30,13 +30,14 @@ PORTAL = Path("/usr/share/lemonldap-ng/portal")
 MODULES = (
     "Lemonldap::NG::Portal",
     "String::Random",
+    "IO::String",
     "DBD::SQLite",
     "Apache::Session::Browseable::SQLite",
 )
 #: These and what they recommend.
 PACKAGES = (
     "lemonldap-ng-fastcgi-server", "liblemonldap-ng-portal-perl", "libdbd-sqlite3-perl",
-    "libstring-random-perl", "libapache-session-browseable-perl", "nginx",
+    "libstring-random-perl", "libio-string-perl", "libapache-session-browseable-perl", "nginx",
 )  # fmt: skip
 #: Where its endpoints are.
 PREFIX = "/oauth2"
