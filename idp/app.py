@@ -176,7 +176,7 @@ class Gateway(Flask):
         except Exception as error:
             if "work" not in g or not g.work.may_run_again(error):
                 raise
-            current.start_again()
+            current.start_again(error)
         return self._answer()
 
     def _answer(self) -> ResponseReturnValue:

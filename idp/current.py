@@ -179,11 +179,12 @@ OF_THE_VIEW = (
 )  # fmt: skip
 
 
-def start_again() -> None:
-    """The view runs again, in another transaction. What it found or set is forgotten."""
+def start_again(error: Exception) -> None:
+    """The view runs again after this error, in another transaction. What it found or set is
+    forgotten."""
     for name in OF_THE_VIEW:
         g.pop(name, None)
-    work().start_again()
+    work().start_again(error)
 
 
 def runtime() -> Runtime:

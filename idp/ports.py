@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Container, Iterable
+import time
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -127,3 +128,5 @@ class Ports:
     key_hosts: KeyHosts | None = None
     #: Samples events of unauthenticated callers.
     sampler: Sampler = field(default_factory=Sampler)
+    #: Waits for so many seconds.
+    pause: Callable[[float], None] = time.sleep

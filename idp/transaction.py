@@ -38,6 +38,9 @@ CLOCK_SECONDS = 60
 #: failure; and of one that waited too long for a lock.
 ENDED_FOR_ANOTHER = ("40P01", "40001")
 CONTENTION = (*ENDED_FOR_ANOTHER, "55P03")
+#: How long a request waits before it is run again for such a reason, and up to as long again by
+#: chance.
+PAUSE_MILLISECONDS = 25
 
 
 _REVISION = Prepared(select(revision.CURRENT))
@@ -348,8 +351,13 @@ class UnitOfWork:
             return self.may_presume
         return self.is_presuming and not is_out_of_reach(error)
 
-    def start_again(self) -> None:
-        """Presume nothing from now on. What was done before was rolled back."""
+    def start_again(self, error: Exception) -> None:
+        """Presume nothing from now on. What was done before was rolled back. If the database ended
+        it in favour of another one, that one gets a moment to finish, or the two could meet again.
+        """
+        if _sqlstate(error) in ENDED_FOR_ANOTHER:
+            wait = PAUSE_MILLISECONDS + self.ports.tokens.random_below(PAUSE_MILLISECONDS)
+            self.ports.pause(wait / 1000)
         self.may_presume, self._presumed = False, None
 
     def commit(self) -> None:

@@ -194,7 +194,7 @@ def test_only_a_request_that_can_be_run_again_presumes_the_revision(world: World
         with pytest.raises(OutdatedRevision):
             late.commit()
         late.rollback()
-        late.start_again()
+        late.start_again(OutdatedRevision())
         late.presumed()
         assert not late.is_presuming
         late.commit()
