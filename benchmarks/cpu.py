@@ -26,6 +26,7 @@ from benchmarks.beside import beside_sign_ins
 from benchmarks.cases import BARE, BY_CODE, FLOOR, Bar, Case, Visitor, cases
 from benchmarks.load import Cpu, Result, cpu_of_backends, cpu_of_session, measure
 from benchmarks.load import proportional_memory as memory
+from benchmarks.whole_sign_in import whole_sign_in
 
 PACKAGES = ("Flask", "uvicorn", "granian", "SQLAlchemy", "psycopg", "joserfc")
 PORT, FLOOR_PORT = 18800, 18801
@@ -94,7 +95,7 @@ def run(options: argparse.Namespace, server: str) -> tuple[str, Rows]:
             process = floor if case.is_floor else ours
             BARS[case.name] = case.bar
             if server:
-                analyze(url)
+                gateway.analyze(url)
             rows[case.name] = one(case, at, options.seconds, cpu_of_session(process.pid), backends)
         if not options.only:
             say("token beside 4 people who sign in")
@@ -109,15 +110,11 @@ def run(options: argparse.Namespace, server: str) -> tuple[str, Rows]:
             "gateway client list, seconds": f"{command_seconds(environ):.1f}",
         }
         note(name, figures)
+    if not options.only:
+        say("whole sign-in")
+        with tempfile.TemporaryDirectory() as folder:
+            note(name, whole_sign_in(server, folder, options.port))
     return name, rows
-
-
-def analyze(url: str) -> None:
-    """As PostgreSQL does by itself within a minute. It would go on with plans for empty tables."""
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text("ANALYZE"))
-    engine.dispose()
 
 
 def note(database: str, figures: dict[str, str]) -> None:

@@ -76,6 +76,7 @@ def environment(url: str, port: int) -> dict[str, str]:
         "IDP_ACCESS_TOKEN_TTL": "3600",
         "IDP_PUSH_LIMIT": "60000 per minute",
         "IDP_SIGNIN_LIMIT": "60000 per minute",
+        "IDP_ENROLMENT": "optional",
     }
 
 
@@ -90,6 +91,14 @@ def scratch(server: str, folder: str, name: str = DATABASE) -> str:
         connection.execute(text(f"CREATE DATABASE {name}"))
     engine.dispose()
     return url.set(database=name).render_as_string(hide_password=False)
+
+
+def analyze(url: str) -> None:
+    """As PostgreSQL does by itself within a minute. It would go on with plans for empty tables."""
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("ANALYZE"))
+    engine.dispose()
 
 
 def compile_modules() -> None:

@@ -48,21 +48,21 @@ def measure(port: int, load: Load, seconds: float, server: Cpu, database: Cpu) -
     """Run the load once and return what it cost. Raises SystemExit if wrk does not run."""
     before, stored = server(), database()
     found = _run(port, load, seconds)
-    spent, spent_there = _spent(before, server()), _spent(stored, database())
+    here, there = spent(before, server()), spent(stored, database())
     answers = max(1, int(found["answers"]))
     return Result(
         answers=answers,
         failed=int(found["failed"]),
         rate=answers / found["seconds"],
-        cpu_ms=spent * 1000 / answers,
-        database_ms=spent_there * 1000 / answers,
+        cpu_ms=here * 1000 / answers,
+        database_ms=there * 1000 / answers,
         p50_ms=found["p50"],
         p99_ms=found["p99"],
     )
 
 
-def _spent(before: dict[int, float], after: dict[int, float]) -> float:
-    """A process that has ended is not counted."""
+def spent(before: dict[int, float], after: dict[int, float]) -> float:
+    """CPU seconds between two times. A process that has ended is not counted."""
     return sum(seconds - before.get(pid, 0) for pid, seconds in after.items())
 
 

@@ -26,6 +26,7 @@ from sqlalchemy import (
     Dialect,
     Engine,
     ExceptionContext,
+    FromClause,
     Integer,
     Table,
     event,
@@ -138,10 +139,17 @@ UNNESTED: Any = "unnested"
 def insert_if_missing(session: Session, model: type[DeclarativeBase], **values: Any) -> bool:
     """Insert a row unless its unique key exists, even if another call inserts it concurrently.
     Returns whether this call inserted it."""
-    insert = _insert_of(session.get_bind().dialect.name)
-    statement = insert(model).values(**values).on_conflict_do_nothing()
+    session.flush()
+    connection = session.connection()
+    statement = _insert_if_missing(model.__table__, connection.dialect.name)
+    return statement.run(connection, values).first() is not None
+
+
+@cache
+def _insert_if_missing(table: FromClause, dialect: str) -> Prepared:
     # Counted by what comes back: PostgreSQL has no number of rows where a key is generated.
-    return session.execute(statement.returning(literal_column("1"))).first() is not None
+    statement = _insert_of(dialect)(table).on_conflict_do_nothing()
+    return Prepared(statement.returning(literal_column("1").label("one")))
 
 
 def reserve_keys(connection: Connection, table: Table, count: int) -> list[int]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect
+from sqlalchemy import Connection, Dialect, Float
 
 Processor = Callable[[Any], Any]
 #: What makes the value of a parameter from the values of the caller, and that of the driver from
@@ -181,6 +181,9 @@ def _to_driver(kind: Any, dialect: Dialect) -> Processor | None:
 
 
 def _from_driver(kind: Any, dialect: Dialect) -> Processor | None:
+    if isinstance(kind, Float) and not kind.asdecimal:
+        # The same in the driver; that of PostgreSQL would ask for the type that was returned.
+        return None
     made: Processor | None = kind.dialect_impl(dialect).result_processor(dialect, None)
     return made
 

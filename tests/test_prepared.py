@@ -13,6 +13,7 @@ from sqlalchemy import (
     Column,
     Connection,
     Engine,
+    Float,
     Integer,
     MetaData,
     String,
@@ -47,6 +48,9 @@ THINGS = Table(
 ADD = Prepared(insert(THINGS).returning(THINGS.c.id))
 RENAME = Prepared(
     update(THINGS).where(THINGS.c.name == bindparam("old")).values(name=bindparam("new"))
+)
+PLACES = Table(
+    "prepared_places", MetaData(), Column("id", Integer, primary_key=True), Column("at", Float)
 )
 FIND = Prepared(select(THINGS).where(THINGS.c.name == bindparam("wanted"), THINGS.c.state != "-"))
 
@@ -258,3 +262,16 @@ def test_the_driver_gives_times_in_utc(connection: Connection) -> None:
     stored = connection.exec_driver_sql("SELECT made_at FROM prepared_things").scalar_one()
     assert stored == NOON
     assert stored.tzinfo is UTC
+
+
+def test_a_number_with_a_fraction_is_read_as_the_driver_gives_it(engine: Engine) -> None:
+    """PostgreSQL's dialect would convert it by the type of the answer, which no cursor has yet."""
+    PLACES.create(engine)
+    try:
+        with engine.begin() as connection:
+            Prepared(insert(PLACES).inline()).run(connection, {"id": 1, "at": 43.25})
+            Prepared(insert(PLACES).inline()).run(connection, {"id": 2, "at": None})
+            found = Prepared(select(PLACES.c.at).order_by(PLACES.c.id)).run(connection, {})
+            assert found.scalars() == [43.25, None]
+    finally:
+        PLACES.drop(engine)

@@ -51,7 +51,7 @@ _IS_CONTACT = (
     .select_from(Contact)
     .where(Contact.person_id == bindparam("person"), Contact.ended_at.is_(None))
 )
-_RULES = (
+_RULES = Prepared(
     select(RoleGroup.name, RoleGroup.second_factor, Participant.number, false())
     .select_from(Assignment)
     .join(RoleGroup, RoleGroup.id == Assignment.role_group_id)
@@ -156,7 +156,7 @@ def second_factor_rules(work: UnitOfWork, account: Account) -> list[str]:
     participant, who decide about the access of others (Z-13). Empty for an account without such
     rights."""
     values = _held_by(work, account) | {"person": account.person_id}
-    rows = work.db.execute(_RULES, values).all()
+    rows = work.run(_RULES, values).all()
     consoles = set(ConsoleRole)
     found = [rule for _, rule, _, _ in rows if rule]
     if any(

@@ -12,6 +12,7 @@ from idp.mfa.risk_values import Agent, Hour
 #: The default time zone; its public holidays apply.
 HOME_ZONE = "America/Toronto"
 MAX_AGENT = 400
+WEEK = timedelta(days=7)
 
 
 @lru_cache(maxsize=4096)
@@ -40,13 +41,16 @@ def _kind(system: str, device: str, user_agent: str) -> str:
 
 def hour_of(moment: datetime, zone: str) -> Hour:
     """The local hour in ``zone``; an unknown zone means the home zone."""
+    local_zone = _zone(zone)
+    offsets = [at.astimezone(local_zone).utcoffset() for at in (moment, moment - WEEK)]
+    return Hour(*time_of_day(moment, zone), after_change=offsets[0] != offsets[1])
+
+
+def time_of_day(moment: datetime, zone: str) -> tuple[float, bool]:
+    """The local hour in ``zone``, and whether the day is free."""
     local = moment.astimezone(_zone(zone))
-    before = (moment - timedelta(days=7)).astimezone(local.tzinfo)
-    return Hour(
-        local.hour + local.minute / 60 + local.second / 3600,
-        is_free_day(local.date()),
-        local.utcoffset() != before.utcoffset(),
-    )
+    of_day = local.hour + local.minute / 60 + local.second / 3600
+    return of_day, is_free_day(local.date())
 
 
 @lru_cache(maxsize=128)

@@ -7,19 +7,23 @@ value that comes back shows that there are two browsers with the cookie.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, outerjoin, select, update
+from sqlalchemy import bindparam, insert, outerjoin, select, update
+from sqlalchemy.orm import contains_eager
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
+from idp.db import table
 from idp.mfa.risk_values import Device
 from idp.models import Account, DeviceBinding, FormerBrowserCookie, KnownBrowser
 from idp.models.records import AnyAccount
 from idp.policy.addresses import network_of
 from idp.session import device_bindings
 from idp.transaction import UnitOfWork
+from service_base.prepared import Prepared
 
 MAX_AGENT = 400
 MAX_COOKIE = 100
@@ -32,42 +36,64 @@ _OF_ACCOUNT = select(KnownBrowser).where(
     KnownBrowser.account_id == bindparam("account"), _DIGESTS, KnownBrowser.ended_at.is_(None)
 )
 _WITH_KEY = outerjoin(KnownBrowser, DeviceBinding, DeviceBinding.id == KnownBrowser.binding_id)
-_DEVICES = (
-    select(KnownBrowser.account_id, KnownBrowser.ended_at, device_bindings.is_proved_in_query())
+#: The rows of a browser, with what may have changed since they were loaded.
+_OF_BROWSER = (
+    select(
+        KnownBrowser,
+        KnownBrowser.digest,
+        KnownBrowser.ended_at,
+        device_bindings.is_proved_in_query().label("is_proved"),
+    )
     .select_from(_WITH_KEY)
+    .options(contains_eager(KnownBrowser.binding))
     .where(_DIGESTS)
 )
-_REPLACED = (
-    select(KnownBrowser.id, KnownBrowser.digest)
-    .select_from(_WITH_KEY)
-    .where(_DIGESTS, device_bindings.is_proved_in_query())
-)
+_REMEMBER = Prepared(insert(table(FormerBrowserCookie)).inline())
+
+
+class Recognised(NamedTuple):
+    """What the cookie of a browser tells about it. ``known`` is its row of the account, unless it
+    was forgotten, or is bound to a key that the browser has not proved."""
+
+    known: KnownBrowser | None
+    device: Device
 
 
 def known(work: UnitOfWork, account: AnyAccount | None, cookie: str) -> KnownBrowser | None:
-    """The row of this account for the browser with this cookie, unless it was forgotten, or is
-    bound to a key that the browser has not proved."""
+    """As ``Recognised.known``."""
     row = _row_of(work, account, cookie)
     return row if row is not None and device_bindings.is_proved(work, row) else None
 
 
 def _row_of(work: UnitOfWork, account: AnyAccount | None, cookie: str) -> KnownBrowser | None:
+    if not cookie:
+        return None
+    # A name that does not exist takes as long as others.
     account_id = account.id if account else 0
     return work.db.scalar(_OF_ACCOUNT, {"account": account_id, "digests": _digests(work, cookie)})
 
 
-def device(work: UnitOfWork, account: Account, cookie: str) -> Device:
-    """What the cookie tells the risk engine about this browser."""
-    rows = work.db.execute(_DEVICES, _of_browser(work, cookie)).all()
-    own = [(ended, is_proved) for holder, ended, is_proved in rows if holder == account.id]
+def recognise(work: UnitOfWork, account: Account, cookie: str) -> Recognised:
+    """The browser with this cookie, by one query."""
+    rows = _rows_of(work, cookie)
+    own = [row for row in rows if row.KnownBrowser.account_id == account.id]
     if not own and copied(work, account, cookie) is not None:
-        return Device.COPIED
+        return Recognised(None, Device.COPIED)
     if not own:
-        return Device.OF_ANOTHER if rows else Device.UNKNOWN
-    live = [is_proved for ended, is_proved in own if ended is None]
+        return Recognised(None, Device.OF_ANOTHER if rows else Device.UNKNOWN)
+    live = [row for row in own if row.ended_at is None]
     if not live:
-        return Device.REVOKED
-    return Device.KNOWN if any(live) else Device.UNPROVED
+        return Recognised(None, Device.REVOKED)
+    known = next((row.KnownBrowser for row in live if row.is_proved), None)
+    return Recognised(known, Device.UNPROVED if known is None else Device.KNOWN)
+
+
+def _rows_of(work: UnitOfWork, cookie: str) -> Sequence[Any]:
+    """The rows of all accounts for the browser with this cookie."""
+    if not cookie:
+        return ()
+    values = {"digests": _digests(work, cookie), "device_key": work.origin.device_key}
+    return work.db.execute(_OF_BROWSER, values).all()
 
 
 def copied(work: UnitOfWork, account: Account, cookie: str) -> KnownBrowser | None:
@@ -111,14 +137,19 @@ def record_sign_in(
     """Record that the account signed in here. Returns the new cookie of the browser, and whether
     the holder gets a mail because the browser is new. A browser that did not prove the key that it
     was bound to is another one from now on."""
-    row = _row_of(work, account, cookie)
-    if row is not None and not device_bindings.is_proved(work, row):
-        row.ended_at, row = work.now, None
+    rows, row = _rows_of(work, cookie), None
+    for one in rows:
+        if one.KnownBrowser.account_id != account.id or one.ended_at is not None:
+            continue
+        if one.is_proved:
+            row = one.KnownBrowser
+        else:
+            one.KnownBrowser.ended_at = work.now
     is_new = row is None and _is_new(work, account)
     key = device_bindings.proved(work)
     fresh = work.token(32)
     digest = work.vault.digest("known-browser", fresh)
-    _replace(work, cookie, digest)
+    _replace(work, rows, digest)
     if row is None:
         row = KnownBrowser(
             public_id=work.token(16), account_id=account.id, digest=digest, first_seen_at=work.now
@@ -136,22 +167,15 @@ def record_sign_in(
     return fresh, is_new
 
 
-def _replace(work: UnitOfWork, cookie: str, digest: str) -> None:
+def _replace(work: UnitOfWork, rows: Iterable[Any], digest: str) -> None:
     """Give all rows of the browser its new cookie, and remember the one that it had. Rows that are
     bound to a key which it has not proved are not its own."""
-    rows = work.db.execute(_REPLACED, _of_browser(work, cookie)).all()
-    if not rows:
-        return
-    work.db.add_all(
-        FormerBrowserCookie(browser_id=key, digest=former, replaced_at=work.now)
-        for key, former in rows
-    )
-    work.db.execute(
-        update(KnownBrowser)
-        .where(KnownBrowser.id.in_([key for key, _ in rows]))
-        .values(digest=digest)
-        .execution_options(synchronize_session=False)
-    )
+    for found in rows:
+        if found.is_proved:
+            browser = found.KnownBrowser
+            former = {"browser_id": browser.id, "digest": found.digest, "replaced_at": work.now}
+            work.run(_REMEMBER, former)
+            browser.digest = digest
 
 
 def _is_new(work: UnitOfWork, account: Account) -> bool:
@@ -226,10 +250,6 @@ def is_remembered(work: UnitOfWork, row: KnownBrowser | None) -> bool:
     return until is not None and work.now < until
 
 
-def _of_browser(work: UnitOfWork, cookie: str) -> dict[str, Any]:
-    return {"digests": _digests(work, cookie), "device_key": work.origin.device_key}
-
-
 def _digests(work: UnitOfWork, cookie: str) -> list[str]:
-    # An empty or overlong value has a digest that no row has.
+    # An overlong value has a digest that no row has.
     return work.vault.digests("known-browser", cookie[:MAX_COOKIE])

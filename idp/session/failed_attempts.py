@@ -10,11 +10,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, or_, select
+from sqlalchemy import Row, bindparam, delete, or_, select, update
 
 from idp.audit import events
 from idp.audit.actions import AuditAction
-from idp.db import insert_if_missing
+from idp.db import insert_if_missing, table
 from idp.messages import queue
 from idp.messages.message_kinds import MailKind
 from idp.models import Account, AccountState, KnownBrowser, Throttle
@@ -29,15 +29,14 @@ from service_base.prepared import Prepared
 NETWORK_DAYS = 30
 #: Mails or texts that one account may request: five an hour.
 SENDING = Budget(5, timedelta(hours=1), timedelta(hours=1))
-#: What decides whether a key is locked.
-_STATE = Prepared(
-    select(Throttle.failures, Throttle.locked_at, Throttle.locked_until).where(
-        Throttle.key == bindparam("key")
-    )
-)
-_OF_KEY = select(Throttle).where(Throttle.key == bindparam("key"))
-_LOCKED = _OF_KEY.with_for_update().execution_options(populate_existing=True)
-_ADDRESSES = (
+_THROTTLE = table(Throttle)
+_OF_KEY = select(
+    _THROTTLE.c.id, _THROTTLE.c.failures, _THROTTLE.c.locked_at, _THROTTLE.c.locked_until
+).where(_THROTTLE.c.key == bindparam("key"))
+_STATE = Prepared(_OF_KEY)
+_LOCKED = Prepared(_OF_KEY.with_for_update())
+_STORE = Prepared(update(_THROTTLE).where(_THROTTLE.c.id == bindparam("row")))
+_ADDRESSES = Prepared(
     select(KnownBrowser.ip)
     .where(
         KnownBrowser.account_id == bindparam("account"),
@@ -82,8 +81,8 @@ def key_of(
 def is_own_network(work: UnitOfWork, account: Account, network: str) -> bool:
     """Whether the account signed in from this network recently. An unknown network is no one's."""
     since = work.now - timedelta(days=NETWORK_DAYS)
-    addresses = work.db.scalars(_ADDRESSES, {"account": account.id, "since": since})
-    return network != UNKNOWN and network in map(network_of, addresses)
+    rows = work.run(_ADDRESSES, {"account": account.id, "since": since})
+    return network != UNKNOWN and network in map(network_of, rows.scalars())
 
 
 def record_outcome(work: UnitOfWork, key: str, account: Account | None, *, matched: bool) -> bool:
@@ -122,7 +121,8 @@ def _count(
             _store(work, row, after_failure(record, work.now, budget))
         return False, None
     if matched:
-        _store(work, row, Record())
+        if record != Record():
+            _store(work, row, Record())
         return True, None
     after = after_failure(record, work.now, budget)
     _store(work, row, after)
@@ -132,12 +132,13 @@ def _count(
 def locked_until(work: UnitOfWork, key: str) -> datetime | None:
     """When the lock-out of the key ends, for an attempt that was right and has just been recorded;
     None if it is not locked. Raises TooManyAttempts if the answer would help to guess."""
-    row = work.db.scalar(_OF_KEY, {"key": key})
+    row = work.run(_STATE, {"key": key}).first()
     if row is None or not _record(row).is_locked(work.now):
         return None
     if len(row.failures) > REVEALING_ATTEMPTS:
         raise TooManyAttempts()
-    return row.locked_until
+    until: datetime | None = row.locked_until
+    return until
 
 
 class TooManyAttempts(Exception):
@@ -205,9 +206,12 @@ def forget(work: UnitOfWork, key: str) -> None:
     work.db.execute(delete(Throttle).where(Throttle.key == key))
 
 
-def _row(work: UnitOfWork, key: str, account: Account | None) -> Throttle:
+def _row(work: UnitOfWork, key: str, account: Account | None) -> Row[Any]:
     """The row of the key, locked until the end of the transaction."""
-    row = None
+    # On SQLite the insert comes first, since it is what locks.
+    row: Row[Any] | None = None
+    if work.is_writing:
+        row = work.run(_LOCKED, {"key": key}).first()
     # A concurrent transaction can delete it before it is locked (``forget``).
     while row is None:
         insert_if_missing(
@@ -218,7 +222,7 @@ def _row(work: UnitOfWork, key: str, account: Account | None) -> Throttle:
             failures=[],
             updated_at=work.now,
         )
-        row = work.db.scalar(_LOCKED, {"key": key})
+        row = work.run(_LOCKED, {"key": key}).first()
     return row
 
 
@@ -227,7 +231,14 @@ def _record(row: Throttle | Row[Any]) -> Record:
     return Record(moments, row.locked_at, row.locked_until)
 
 
-def _store(work: UnitOfWork, row: Throttle, record: Record) -> None:
-    row.failures = [at.timestamp() for at in record.failures]
-    row.locked_at, row.locked_until = record.locked_at, record.locked_until
-    row.updated_at = work.now
+def _store(work: UnitOfWork, row: Row[Any], record: Record) -> None:
+    work.run(
+        _STORE,
+        {
+            "row": row.id,
+            "failures": [at.timestamp() for at in record.failures],
+            "locked_at": record.locked_at,
+            "locked_until": record.locked_until,
+            "updated_at": work.now,
+        },
+    )

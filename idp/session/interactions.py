@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, insert, select, update
 
+from idp.db import table
 from idp.models import Account, Client, Consent, Interaction
 from idp.models.records import AnyClient
 from idp.policy.local_path import safe_path
-from idp.transaction import UnitOfWork, spend_once
+from idp.policy.signin_state import Stage
+from idp.transaction import UnitOfWork
+from service_base.prepared import Prepared
 
 _OF_HANDLE = select(Interaction).where(Interaction.handle == bindparam("handle"))
+_INSERT = Prepared(insert(table(Interaction)).inline())
+_COMPLETE = Prepared(
+    update(table(Interaction)).where(
+        table(Interaction).c.id == bindparam("key"), table(Interaction).c.completed_at.is_(None)
+    )
+)
 
 
 def begin(
@@ -23,17 +32,38 @@ def begin(
     return_to: str = "/",
 ) -> Interaction:
     """Store the request of a sign-in for the browser whose cookie holds ``browser``."""
-    interaction = Interaction(
-        handle=work.token(24),
-        browser=work.vault.digest("browser", browser),
-        client_id=client.id if client is not None else None,
-        request=request or {},
-        return_to=safe_path(return_to),
-        created_at=work.now,
-        expires_at=work.after(seconds=work.settings.interaction_ttl),
-    )
+    interaction = Interaction(**_new(work, browser, client, request or {}, safe_path(return_to)))
     work.db.add(interaction)
     return interaction
+
+
+def store(work: UnitOfWork, browser: str, client: AnyClient, request: dict[str, Any]) -> str:
+    """As ``begin``, for a request of an application that another request continues. Returns the
+    handle."""
+    values = _new(work, browser, client, request, "/")
+    work.write(_INSERT, values)
+    return str(values["handle"])
+
+
+def _new(
+    work: UnitOfWork,
+    browser: str,
+    client: AnyClient | None,
+    request: dict[str, Any],
+    return_to: str,
+) -> dict[str, Any]:
+    return {
+        "handle": work.token(24),
+        "browser": work.vault.digest("browser", browser),
+        "client_id": client.id if client is not None else None,
+        "request": request,
+        "return_to": return_to,
+        "created_at": work.now,
+        "expires_at": work.after(seconds=work.settings.interaction_ttl),
+        "stage": Stage.STARTED,
+        "has_secret": False,
+        "remember": False,
+    }
 
 
 def find(work: UnitOfWork, handle: str, browser: str | None) -> Interaction | None:
@@ -67,7 +97,7 @@ def restart(
 
 def complete(work: UnitOfWork, interaction: Interaction) -> bool:
     """Mark it as finished; False when another tab was first. It is answered once."""
-    return spend_once(work, interaction, Interaction.completed_at)
+    return bool(work.run(_COMPLETE, {"key": interaction.id, "completed_at": work.now}).rowcount)
 
 
 def consent_of(work: UnitOfWork, account_id: int, client: AnyClient) -> Consent | None:

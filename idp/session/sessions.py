@@ -181,16 +181,17 @@ def sid_for(work: UnitOfWork, session: AnySession, client: AnyClient) -> str:
     key = {"session": session.id, "client": client.id}
     sid = work.run(_SID, key).scalar()
     if sid is None:
+        sid = work.token(16)
         # Two tabs may both be first; both get the one row.
-        insert_if_missing(
+        if not insert_if_missing(
             work.db,
             ClientSession,
             session_id=session.id,
             client_id=client.id,
-            sid=work.token(16),
+            sid=sid,
             created_at=work.now,
-        )
-        sid = work.run(_SID, key).one()[0]
+        ):
+            sid = work.run(_SID, key).one()[0]
     return str(sid)
 
 

@@ -42,6 +42,8 @@ def complete(
     progress = state_loader.progress_of(work, found)
     if not isinstance(progress, Proved):
         return None
+    remember = found.remember
+    transitions.authenticate(found, work.now)
     account = work.db.get_one(Account, progress.account_id)
     methods = progress.evidence.methods
     session, session_cookie, accounts_cookie = browser_accounts.sign_in(
@@ -49,7 +51,7 @@ def complete(
     )
     with_factor = bool(set(methods) - {"pwd"})
     browser_cookie, is_new = browsers.record_sign_in(
-        work, account, cookie, remember=found.remember, with_factor=with_factor
+        work, account, cookie, remember=remember, with_factor=with_factor
     )
     sign_in_history.record_sign_in(work, account, with_factor=with_factor)
     events.record(
@@ -71,5 +73,4 @@ def complete(
             agent=describe_user_agent(work.origin.user_agent),
         )
     enrolment.announce(work, account)
-    transitions.authenticate(found, work.now)
     return SignedIn(session, session_cookie, accounts_cookie, browser_cookie)

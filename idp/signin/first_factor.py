@@ -93,7 +93,8 @@ def authenticate_password(
     if waiting is not None:
         events.record(work, AuditAction.TEMPORARY_PASSWORD_USED, account=account)
         return PasswordAccepted(account, ChangeReason.TEMPORARY, waiting.id)
-    account.password_hash = fresh or account.password_hash
+    if fresh is not None:
+        account.password_hash = fresh
     return PasswordAccepted(
         account, ChangeReason.RENEWAL if is_renewal_due(work, account) else None
     )

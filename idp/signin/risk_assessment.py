@@ -25,9 +25,11 @@ from idp.mfa.second_factor_rule import Rule, strictest
 from idp.models import Account, Client, Event, KnownBrowser
 from idp.policy.addresses import address_of, network_of
 from idp.session import browsers
+from idp.session.browsers import Recognised
 from idp.signin import sign_in_history
 from idp.transaction import UnitOfWork
 from service_base import logs
+from service_base.prepared import Prepared
 
 log = logs.Logger("gateway.risk")
 TUNING = Tuning()
@@ -46,8 +48,15 @@ def _count_of(whose: ColumnElement[bool]) -> Select[int]:
     return select(func.count()).select_from(rows.subquery())
 
 
-_REFUSED_TO_ACCOUNT = _count_of(Event.account_id == bindparam("value"))
-_REFUSED_TO_ADDRESS = _count_of(Event.ip == bindparam("value"))
+_OF_ACCOUNT = _count_of(Event.account_id == bindparam("account"))
+_REFUSED_TO_ACCOUNT = Prepared(_OF_ACCOUNT)
+#: To the account, and to the address; none to an unknown one.
+_REFUSED = Prepared(
+    select(
+        _OF_ACCOUNT.scalar_subquery().label("to_account"),
+        _count_of(Event.ip == bindparam("ip")).scalar_subquery().label("to_address"),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -62,8 +71,7 @@ class Assessment:
 def evaluate(
     work: UnitOfWork,
     account: Account,
-    known: KnownBrowser | None,
-    cookie: str,
+    browser: Recognised,
     *,
     client: Client | None,
     by_passkey: bool = False,
@@ -73,17 +81,18 @@ def evaluate(
     held = held_role_groups.second_factor_rules(work, account)
     rule = strictest([work.settings.second_factor, client.second_factor if client else "", *held])
     try:
-        risk: Risk | None = _assess(work, account, known, cookie, is_privileged=bool(held))
+        risk: Risk | None = _assess(work, account, browser, is_privileged=bool(held))
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         log.error("risk_failed", account=account.subject, error=type(error).__name__)
         risk = None
-    browser = Browser(
+    known = browser.known
+    proof = Browser(
         is_remembered=browsers.is_remembered(work, known),
         proved_at=known.proved_at if known else None,
     )
     if by_passkey:
         return Assessment(NoPrompt((NoPromptReason.PASSKEY,)), risk, rule)
-    return Assessment(rules.decide(risk, rule, browser, work.now), risk, rule)
+    return Assessment(rules.decide(risk, rule, proof, work.now), risk, rule)
 
 
 def record(
@@ -135,21 +144,20 @@ def _explained(found: Assessment) -> dict[str, Any]:
 def _assess(
     work: UnitOfWork,
     account: Account,
-    known: KnownBrowser | None,
-    cookie: str,
+    browser: Recognised,
     *,
     is_privileged: bool,
 ) -> Risk:
     history = sign_in_history.history_of(work, account)
-    attempt = _attempt(work, account, known, cookie, history)
+    attempt = _attempt(work, account, browser, history)
     attempt = replace(attempt, is_privileged=is_privileged)
     population = sign_in_history.population_of(work, attempt, history, TUNING.kappa)
     return assess(attempt, history, population, TUNING)
 
 
-def _attempt(
-    work: UnitOfWork, account: Account, known: KnownBrowser | None, cookie: str, history: History
-) -> Attempt:
+def _attempt(work: UnitOfWork, account: Account, browser: Recognised, history: History) -> Attempt:
+    known, device = browser
+    failures, network_failures = _refused(work, account)
     address = address_of(work.origin.ip)
     place, asn = work.ports.geo_locator.look_up(address)
     changed = account.distrusted_at
@@ -161,12 +169,12 @@ def _attempt(
         asn=asn,
         place=place,
         agent=agent_of(work.origin.user_agent or ""),
-        device=browsers.device(work, account, cookie),
+        device=device,
         device_family=agent_of(known.user_agent or "").family if known else "",
         has_key=known is not None and known.binding is not None,
         is_proved=_is_proved(account, known),
-        failures=_refused(work, _REFUSED_TO_ACCOUNT, account.id),
-        network_failures=_refused_nearby(work),
+        failures=failures,
+        network_failures=network_failures,
         is_listed=address in work.ports.suspicious_networks,
         after=_change(account) if is_new else None,
     )
@@ -185,16 +193,18 @@ def _change(account: Account) -> AccountChange | None:
     return AccountChange(account.distrusted_for) if account.distrusted_for else None
 
 
-def _refused(work: UnitOfWork, count: Select[int], value: int | str) -> int:
-    """How many sign-ins were refused within the last hour, up to a bound."""
-    return work.db.scalar(count, {"value": value, "since": work.now - HOUR}) or 0
-
-
-def _refused_nearby(work: UnitOfWork) -> int:
-    """The same for the network that the request comes from."""
+def _refused(work: UnitOfWork, account: Account) -> tuple[int, int]:
+    """How many sign-ins were refused within the last hour, up to a bound: those of the account, and
+    those from the network of the request."""
+    values = {"account": account.id, "ip": work.origin.ip, "since": work.now - HOUR}
     address = address_of(work.origin.ip)
     if not isinstance(address, IPv6Address):
-        return _refused(work, _REFUSED_TO_ADDRESS, work.origin.ip) if work.origin.ip else 0
+        ours, here = work.run(_REFUSED, values).one()
+        return ours, here
+    return work.run(_REFUSED_TO_ACCOUNT, values).scalar(), _refused_nearby(work, address)
+
+
+def _refused_nearby(work: UnitOfWork, address: IPv6Address) -> int:
     # An address may be written in several ways that begin alike: the network is compared here.
     first = f"{int(address) >> 112:x}:"
     rows = work.db.execute(

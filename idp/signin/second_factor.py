@@ -44,7 +44,7 @@ def accept_first_factor(
 def is_provable(work: UnitOfWork, account: Account) -> bool:
     """Whether the account may sign in and has a factor that can be proved."""
     may = may_sign_in(account.effective_state(work.now))
-    return may and bool(authenticators.list_usable(work, account))
+    return may and authenticators.has_usable(work, account)
 
 
 def decide(
@@ -53,9 +53,9 @@ def decide(
     """Whether a second factor is required. The audit event ``signin.assessed`` has the answer and
     its reasons."""
     by_passkey = acr_of(evidence.methods, weak_counts=False) == ACR_PHR
-    known = browsers.known(work, account, cookie)
+    browser = browsers.recognise(work, account, cookie)
     assessment = risk_assessment.evaluate(
-        work, account, known, cookie, client=client, by_passkey=by_passkey
+        work, account, browser, client=client, by_passkey=by_passkey
     )
     prompt = assessment.decision
     # Factors that exist are proved before others are set up beside them.
@@ -63,7 +63,7 @@ def decide(
     no_prompt: tuple[NoPromptReason, ...] = ()
     if isinstance(prompt, NoPrompt) and (by_passkey or not is_enrolment_owed):
         no_prompt = prompt.reasons
-    elif not authenticators.list_usable(work, account):
+    elif not authenticators.has_usable(work, account):
         no_prompt = (NoPromptReason.NO_FACTOR_SET_UP,)
     risk_assessment.record(work, account, client, assessment, no_prompt)
     if assessment.risk is not None and PromptReason.STOLEN_DEVICE in assessment.risk.hits:

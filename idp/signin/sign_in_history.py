@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
-from sqlalchemy import Row, and_, bindparam, or_, select
+from sqlalchemy import Row, and_, bindparam, insert, or_, select
 
 from idp.db import table
-from idp.mfa.features import agent_of, hour_of
+from idp.mfa.features import agent_of, time_of_day
 from idp.mfa.hour_density import GRID, density_of
 from idp.mfa.risk_engine import agent_values
 from idp.mfa.risk_values import Agent, Attempt, History, PastSignIn, Place, Population
@@ -18,26 +19,46 @@ from idp.mfa.sign_in_histories import KEPT, KEPT_DAYS, LEVELS, PROVED_LEVELS
 from idp.models import Account, PopulationCount, SignIn
 from idp.policy.addresses import UNKNOWN, address_of, network_of
 from idp.transaction import UnitOfWork
+from service_base.prepared import Prepared
 
 #: Levels of ``PopulationCount`` that are read whole.
 WHOLE = ("total", "people", "distinct", "working", "free")
-_LATEST = (
-    select(table(SignIn))
-    .where(
-        table(SignIn).c.account_id == bindparam("account"),
-        table(SignIn).c.at > bindparam("since"),
+_SIGN_IN = table(SignIn).c
+
+
+class _Alike(NamedTuple):
+    """What is counted of a sign-in: the same in many rows."""
+
+    ip: str
+    asn: str
+    country: str
+    family: str
+    major: int
+    system: str
+    kind: str
+
+
+_LATEST = Prepared(
+    select(
+        *(_SIGN_IN[name] for name in _Alike._fields),
+        _SIGN_IN.at, _SIGN_IN.zone, _SIGN_IN.is_proved, _SIGN_IN.latitude, _SIGN_IN.longitude,
     )
-    .order_by(table(SignIn).c.at.desc())
+    .where(_SIGN_IN.account_id == bindparam("account"), _SIGN_IN.at > bindparam("since"))
+    .order_by(_SIGN_IN.at.desc())
     .limit(KEPT)
-)
+)  # fmt: skip
+_VALUES = itemgetter(slice(len(_Alike._fields)))
+_RECORD = Prepared(insert(table(SignIn)).inline())
 #: The value of each level is a parameter; None is the value of no row.
-_POPULATION = select(PopulationCount.level, PopulationCount.value, PopulationCount.seen).where(
-    or_(
-        PopulationCount.level.in_(WHOLE),
-        *(
-            and_(PopulationCount.level == level, PopulationCount.value == bindparam(level))
-            for level in LEVELS
-        ),
+_POPULATION = Prepared(
+    select(PopulationCount.level, PopulationCount.value, PopulationCount.seen).where(
+        or_(
+            PopulationCount.level.in_(WHOLE),
+            *(
+                and_(PopulationCount.level == level, PopulationCount.value == bindparam(level))
+                for level in LEVELS
+            ),
+        )
     )
 )
 
@@ -48,26 +69,27 @@ def record_sign_in(work: UnitOfWork, account: Account, *, with_factor: bool = Fa
     address = address_of(work.origin.ip)
     place, asn = work.ports.geo_locator.look_up(address)
     agent = agent_of(work.origin.user_agent or "")
-    work.db.add(
-        SignIn(
-            account_id=account.id,
-            at=work.now,
-            zone=account.zoneinfo,
-            ip=network_here(work),
-            asn=asn,
-            country=place.country,
-            latitude=place.latitude,
-            longitude=place.longitude,
-            family=agent.family[:60],
-            major=agent.major,
-            system=agent.system[:60],
-            kind=agent.kind,
-            is_proved=with_factor,
-        )
+    work.write(
+        _RECORD,
+        {
+            "account_id": account.id,
+            "at": work.now,
+            "zone": account.zoneinfo,
+            "ip": network_here(work),
+            "asn": asn,
+            "country": place.country,
+            "latitude": place.latitude,
+            "longitude": place.longitude,
+            "family": agent.family[:60],
+            "major": agent.major,
+            "system": agent.system[:60],
+            "kind": agent.kind,
+            "is_proved": with_factor,
+        },
     )
 
 
-def values_of(row: SignIn | Row[Any]) -> dict[str, str]:
+def values_of(row: SignIn | _Alike) -> dict[str, str]:
     """The value of a sign-in at each level; an empty one is not counted."""
     agent = Agent(row.family, row.major, row.system, row.kind)
     return {"ip": row.ip, "asn": row.asn, "country": row.country} | agent_values(agent)
@@ -77,12 +99,12 @@ def history_of(work: UnitOfWork, account: Account) -> History:
     """The last sign-ins of the account; one query."""
     since = work.now - timedelta(days=KEPT_DAYS)
     rows = work.run(_LATEST, {"account": account.id, "since": since}).all()
-    last = rows[0] if rows else None
+    last, seen = rows[0] if rows else None, _alike(rows)
     return History(
         sign_ins=len(rows),
-        counts=_counted(rows, LEVELS),
-        networks=_by_provider(rows),
-        proofs=_counted([row for row in rows if is_proof(account, row)], PROVED_LEVELS),
+        counts=_counted(seen, LEVELS),
+        networks=_by_provider(seen),
+        proofs=_counted(_alike(row for row in rows if is_proof(account, row)), PROVED_LEVELS),
         hours=[_seen(row, work.now) for row in rows],
         first_at=rows[-1].at if rows else None,
         last_at=last.at if last else None,
@@ -97,28 +119,33 @@ def is_proof(account: Account, row: SignIn | Row[Any]) -> bool:
     return bool(row.is_proved and (changed is None or row.at >= changed))
 
 
-def _counted(rows: Iterable[Row[Any]], levels: Iterable[str]) -> dict[str, Counter[str]]:
+def _counted(found: Counter[_Alike], levels: Iterable[str]) -> dict[str, Counter[str]]:
     counts: dict[str, Counter[str]] = {level: Counter() for level in levels}
-    for row in rows:
-        values = values_of(row)
+    for alike, number in found.items():
+        values = values_of(alike)
         for level, seen in counts.items():
             if values[level]:
-                seen[values[level]] += 1
+                seen[values[level]] += number
     return counts
 
 
-def _by_provider(rows: Iterable[Row[Any]]) -> dict[str, Counter[str]]:
+def _by_provider(found: Counter[_Alike]) -> dict[str, Counter[str]]:
     """How often each network was seen, by its provider."""
     networks: dict[str, Counter[str]] = {}
-    for row in rows:
-        if row.ip:
-            networks.setdefault(row.asn, Counter())[row.ip] += 1
+    for alike, number in found.items():
+        if alike.ip:
+            networks.setdefault(alike.asn, Counter())[alike.ip] += number
     return networks
 
 
+def _alike(rows: Iterable[Row[Any]]) -> Counter[_Alike]:
+    """How many sign-ins have the same values at every level."""
+    return Counter(map(_Alike._make, map(_VALUES, rows)))
+
+
 def _seen(row: Row[Any], now: datetime) -> PastSignIn:
-    hour = hour_of(row.at, row.zone)
-    return PastSignIn(hour.of_day, hour.is_free, (now - row.at).total_seconds() / 86400)
+    of_day, is_free = time_of_day(row.at, row.zone)
+    return PastSignIn(of_day, is_free, (now - row.at).total_seconds() / 86400)
 
 
 class _Counts(Mapping[str, int]):
@@ -147,7 +174,7 @@ def population_of(work: UnitOfWork, attempt: Attempt, history: History, kappa: f
     }
     found: dict[str, dict[str, int]] = {}
     wanted = {level: value or None for level, value in mine.items()}
-    for level, value, seen in work.db.execute(_POPULATION, wanted):
+    for level, value, seen in work.run(_POPULATION, wanted):
         found.setdefault(level, {})[value] = seen
     distinct = found.get("distinct", {})
     return Population(

@@ -155,12 +155,12 @@ def test_every_statement_of_each_endpoint_uses_an_index(
     uses_indexes(loaded[0], requests(loaded)[path])
 
 
-#: Sign-in: session, interaction, account, known browser, own network; counter made and read; for
-#: the risk: browser, role groups, history, device, failures of account and network, everybody,
-#: its event; factors; session, grants, browsers, event, history, interaction, account
-#: once more. Search: session, roles, words, accounts, menu. Account page: the same start, then one
-#: for each part of it.
-PAGE_BOUNDS = {"sign-in": 27, "search": 7, "account page": 30}
+#: Sign-in: account, own network, counter, interaction; for the risk: role groups, history, failures
+#: of account and network, everybody, factors; its event; interaction, session, browsers, history,
+#: event, account once more. A known browser is read three times, and has a former cookie after
+#: it. Search: session, roles, words, accounts, menu. Account page: the same start, then one for
+#: each part of it.
+PAGE_BOUNDS = {"sign-in": 20, "sign-in, known browser": 21, "search": 7, "account page": 30}
 
 
 @pytest.mark.parametrize("page", PAGE_BOUNDS)
@@ -177,6 +177,9 @@ def test_the_number_of_database_statements_of_each_page(world: World, page: str,
         world.account(f"crowd{n}", family_name="Crowd")
     desk = Desk.of(world)
     browser = world.browser()
+    if page == "sign-in, known browser":
+        browser.sign_in(username)
+        browser.submit(browser.get("/signout"), "/signout")
     form = hidden_fields(browser.get("/signin").text, "/signin")
     sent = form | {"username": username, "password": "Quartz-Heron7-lantern"}
     path, base = desk.path(username), browser.base
@@ -189,6 +192,7 @@ def test_the_number_of_database_statements_of_each_page(world: World, page: str,
 
     acts: dict[str, Callable[[], Any]] = {
         "sign-in": sign_in,
+        "sign-in, known browser": sign_in,
         "search": lambda: desk.browser.client.get("/console?q=crowd", base_url=base),
         "account page": lambda: desk.browser.client.get(path, base_url=base),
     }

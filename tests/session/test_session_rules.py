@@ -156,11 +156,11 @@ def test_n51_a_browser_is_known_for_the_accounts_that_signed_in_with_it(world: W
             (two, Device.KNOWN),
             (none, Device.OF_ANOTHER),
         ):
-            assert browsers.device(work, account, cookie) is expected
-            assert browsers.device(work, account, first) is Device.UNKNOWN
+            assert browsers.recognise(work, account, cookie).device is expected
+            assert browsers.recognise(work, account, first).device is Device.UNKNOWN
             assert (browsers.known(work, account, cookie) is not None) is (account is not none)
         assert browsers.known(work, None, cookie) is None
-        assert browsers.device(work, none, apart) is Device.KNOWN
+        assert browsers.recognise(work, none, apart).device is Device.KNOWN
         assert browsers.known(work, one, "") is None
         row, other = browsers.known(work, two, cookie), browsers.known(work, one, cookie)
         assert row is not None
@@ -172,9 +172,9 @@ def test_n51_a_browser_is_known_for_the_accounts_that_signed_in_with_it(world: W
         assert browsers.forget(work, two, row.public_id) is True
         assert browsers.forget(work, two, row.public_id) is False
         assert browsers.remembered(work, two) == []
-        assert browsers.device(work, two, cookie) is Device.REVOKED
+        assert browsers.recognise(work, two, cookie).device is Device.REVOKED
         assert browsers.known(work, two, cookie) is None
-        assert browsers.device(work, one, cookie) is Device.KNOWN
+        assert browsers.recognise(work, one, cookie).device is Device.KNOWN
         assert browsers.is_remembered(work, row) is False
     assert len(world.events("browser.forgotten")) == 1
 
@@ -273,8 +273,8 @@ def test_n51_all_browsers_of_one_account_are_forgotten(world: World) -> None:
         work.now += SECOND
         browsers.forget_all(work, mine)
         work.db.expire_all()
-        assert browsers.device(work, mine, cookie) is Device.REVOKED
-        assert browsers.device(work, theirs, kept) is Device.KNOWN
+        assert browsers.recognise(work, mine, cookie).device is Device.REVOKED
+        assert browsers.recognise(work, theirs, kept).device is Device.KNOWN
         assert gone.ended_at == before
 
 

@@ -15,13 +15,14 @@ from idp.cli.worker_parts import work_round
 from idp.directory import accounts, contacts, held_role_groups, participants
 from idp.errors import ConfigurationError
 from idp.mfa.features import agent_of
-from idp.mfa.risk_values import Place
+from idp.mfa.risk_values import Device, Place
 from idp.mfa.sign_in_histories import KEPT
 from idp.models import AccountState, ContactFunction, Event, KnownBrowser, PopulationCount, SignIn
 from idp.networks import GeoDatabase, NetworkSet, read_networks
 from idp.policy.addresses import Address, address_of
 from idp.policy.console import ConsoleRole
 from idp.ports import Ports, SystemTokens
+from idp.session.browsers import Recognised
 from idp.settings import Settings
 from idp.signin import population_counts, sign_in_history
 from idp.signin import risk_assessment as service
@@ -36,6 +37,7 @@ EDGE = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
     "Chrome/142.0.0.0 Safari/537.36 Edg/142.0.0.0"
 )
+NOT_KNOWN = Recognised(None, Device.UNKNOWN)
 HOME, OFFICE, AWAY = "192.0.2.10", "192.0.2.20", "203.0.113.9"
 TORONTO = Place("CA", "", "", 43.65, -79.38)
 LAGOS = Place("NG", "", "", 6.45, 3.39)
@@ -232,7 +234,7 @@ def test_mf03_an_ipv6_prefix_is_one_network(place: World) -> None:
         at(place, f"2001:db8:0:8::{number + 1:x}").sign_in("nobody", "wrong")
     with place.work() as work:
         work.origin = Origin(ip="2001:db8:0:7::9")
-        assert service._refused_nearby(work) == 4
+        assert service._refused(work, accounts.by_username(work, username)) == (0, 4)
 
 
 def test_a_denied_network_is_refused_like_a_wrong_password(place: World) -> None:
@@ -480,7 +482,7 @@ def test_mf03_only_failures_of_the_last_hour_and_of_the_account_weigh(place: Wor
             work.origin = Origin(ip=ip, user_agent=agent)
             account = accounts.by_username(work, username)
             history = sign_in_history.history_of(work, account)
-            attempt = service._attempt(work, account, None, "", history)
+            attempt = service._attempt(work, account, NOT_KNOWN, history)
             return attempt.failures, attempt.network_failures
 
     assert failures(HOME) == (2, 3)
@@ -527,7 +529,7 @@ def test_mf03_counts_of_all_accounts_are_those_of_this_attempt(place: World) -> 
         work.origin = Origin(ip=HOME, user_agent=EDGE)
         account = accounts.by_username(work, username)
         history = sign_in_history.history_of(work, account)
-        attempt = service._attempt(work, account, None, "", history)
+        attempt = service._attempt(work, account, NOT_KNOWN, history)
         found = sign_in_history.population_of(work, attempt, history, service.TUNING.kappa)
     assert (found.people, found.sign_ins) == (3, 3)
     assert dict(found.counts["ip"].items()) == {HOME: 2}
@@ -550,7 +552,7 @@ def test_mf03_a_change_of_the_account_weighs_until_the_next_sign_in(place: World
         ):  # fmt: skip
             account.distrusted_at = changed
             history = replace(sign_in_history.history_of(work, account), last_at=signed_in)
-            attempt = service._attempt(work, account, None, "", history)
+            attempt = service._attempt(work, account, NOT_KNOWN, history)
             assert attempt.after == after, (changed, signed_in)
 
 
@@ -562,9 +564,9 @@ def test_mf03_a_browser_that_names_itself_nothing_is_assessed(place: World) -> N
         with place.work() as work:
             work.origin = Origin(ip=OFFICE, user_agent=agent or None)
             account = accounts.by_username(work, username)
-            known = KnownBrowser(user_agent=agent or None)
+            known = Recognised(KnownBrowser(user_agent=agent or None), Device.KNOWN)
             history = sign_in_history.history_of(work, account)
-            attempt = service._attempt(work, account, known, "", history)
+            attempt = service._attempt(work, account, known, history)
             assert attempt.agent.family == attempt.device_family == agent_of(agent).family
             sign_in_history.record_sign_in(work, account)
             work.db.flush()

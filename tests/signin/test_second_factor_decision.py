@@ -43,7 +43,7 @@ def decide(
     monkeypatch.setattr(risk_assessment, "evaluate", lambda *_, **__: found)
     monkeypatch.setattr(risk_assessment, "record", lambda *given: recorded.append(given[-1]))
     monkeypatch.setattr(second_factor.enrolment, "is_incomplete", lambda *_: owed)
-    monkeypatch.setattr(second_factor.authenticators, "list_usable", lambda *_: list(factors))
+    monkeypatch.setattr(second_factor.authenticators, "has_usable", lambda *_: bool(factors))
     username = world.account()
     with world.work() as work:
         account = accounts.by_username(work, username)

@@ -156,13 +156,14 @@ def _dispatch(
         return _finish(found, asked) or _grant(
             client, asked, session, after_form=found is not None, existing_session=existing
         )
-    if found is None:
-        found = interactions.begin(
-            work, current.browser_binding(), client=client, request=asked.to_json()
-        )
+    flow = (
+        found.handle
+        if found is not None
+        else interactions.store(work, current.browser_binding(), client, asked.to_json())
+    )
     # A person who is signed in but has to sign in again must not be redirected by the page.
     again = 1 if session is not None and isinstance(step, rules.SignIn) else None
-    return redirect(url_for(PAGES[type(step)], flow=found.handle, again=again), code=303)
+    return redirect(url_for(PAGES[type(step)], flow=flow, again=again), code=303)
 
 
 def _session_of(client: AnyClient, asked: AuthorizationRequest) -> OpenSession | None:
