@@ -104,6 +104,8 @@ class UnitOfWork:
     machine_logins: dict[str, Any] = field(default_factory=dict)
     #: Sessions already read, by cookie (``idp.session.session_records``).
     session_records: dict[str, Any] = field(default_factory=dict)
+    #: The rows of browsers already read, by cookie (``idp.session.browsers``).
+    browser_rows: dict[str, Any] = field(default_factory=dict)
     #: The receivers of security events of each account, and the events of this transaction
     #: (``idp.audit.security_events``).
     receivers: dict[int, Any] = field(default_factory=dict)
@@ -381,7 +383,8 @@ class UnitOfWork:
         """What was loaded belongs to the transaction that has ended."""
         self._kept = None
         for loaded in (
-            self.machine_logins, self.session_records, self.receivers, self.told, self.relied_on,
+            self.machine_logins, self.session_records, self.browser_rows, self.receivers,
+            self.told, self.relied_on,
         ):  # fmt: skip
             loaded.clear()
 

@@ -48,6 +48,18 @@ _OF_BROWSER = (
     .options(contains_eager(KnownBrowser.binding))
     .where(_DIGESTS)
 )
+#: The row of the account, if the holder asked to remember the browser.
+_REMEMBERED = Prepared(
+    select(KnownBrowser.id)
+    .select_from(_WITH_KEY)
+    .where(
+        KnownBrowser.account_id == bindparam("account"),
+        _DIGESTS,
+        KnownBrowser.ended_at.is_(None),
+        KnownBrowser.remembered_until > bindparam("now"),
+        device_bindings.is_proved_in_query(),
+    )
+)
 _REMEMBER = Prepared(insert(table(FormerBrowserCookie)).inline())
 
 
@@ -65,17 +77,25 @@ def known(work: UnitOfWork, account: AnyAccount | None, cookie: str) -> KnownBro
     return row if row is not None and device_bindings.is_proved(work, row) else None
 
 
-def _row_of(work: UnitOfWork, account: AnyAccount | None, cookie: str) -> KnownBrowser | None:
+def remembered_id(work: UnitOfWork, account: AnyAccount | None, cookie: str) -> int | None:
+    """The key of the row of this account, if the holder asked to remember the browser."""
     if not cookie:
         return None
     # A name that does not exist takes as long as others.
-    account_id = account.id if account else 0
-    return work.db.scalar(_OF_ACCOUNT, {"account": account_id, "digests": _digests(work, cookie)})
+    about = {"account": account.id if account else 0, "now": work.now}
+    found: int | None = work.run(_REMEMBERED, _of_browser(work, cookie) | about).scalar()
+    return found
+
+
+def _row_of(work: UnitOfWork, account: AnyAccount | None, cookie: str) -> KnownBrowser | None:
+    if account is None or not cookie:
+        return None
+    return work.db.scalar(_OF_ACCOUNT, {"account": account.id, "digests": _digests(work, cookie)})
 
 
 def recognise(work: UnitOfWork, account: Account, cookie: str) -> Recognised:
     """The browser with this cookie, by one query."""
-    rows = _rows_of(work, cookie)
+    rows = work.browser_rows[cookie] = _rows_of(work, cookie)
     own = [row for row in rows if row.KnownBrowser.account_id == account.id]
     if not own and copied(work, account, cookie) is not None:
         return Recognised(None, Device.COPIED)
@@ -92,8 +112,7 @@ def _rows_of(work: UnitOfWork, cookie: str) -> Sequence[Any]:
     """The rows of all accounts for the browser with this cookie."""
     if not cookie:
         return ()
-    values = {"digests": _digests(work, cookie), "device_key": work.origin.device_key}
-    return work.db.execute(_OF_BROWSER, values).all()
+    return work.db.execute(_OF_BROWSER, _of_browser(work, cookie)).all()
 
 
 def copied(work: UnitOfWork, account: Account, cookie: str) -> KnownBrowser | None:
@@ -137,7 +156,10 @@ def record_sign_in(
     """Record that the account signed in here. Returns the new cookie of the browser, and whether
     the holder gets a mail because the browser is new. A browser that did not prove the key that it
     was bound to is another one from now on."""
-    rows, row = _rows_of(work, cookie), None
+    rows = work.browser_rows.pop(cookie, None)
+    if rows is None:
+        rows = _rows_of(work, cookie)
+    row = None
     for one in rows:
         if one.KnownBrowser.account_id != account.id or one.ended_at is not None:
             continue
@@ -248,6 +270,10 @@ def is_remembered(work: UnitOfWork, row: KnownBrowser | None) -> bool:
     """Whether the holder asked to remember this browser and the time is not over."""
     until = row.remembered_until if row is not None and row.ended_at is None else None
     return until is not None and work.now < until
+
+
+def _of_browser(work: UnitOfWork, cookie: str) -> dict[str, Any]:
+    return {"digests": _digests(work, cookie), "device_key": work.origin.device_key}
 
 
 def _digests(work: UnitOfWork, cookie: str) -> list[str]:

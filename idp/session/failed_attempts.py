@@ -21,7 +21,6 @@ from idp.models import Account, AccountState, KnownBrowser, Throttle
 from idp.policy.addresses import UNKNOWN, network_of
 from idp.policy.lockout import REVEALING_ATTEMPTS, Budget, Record, after_failure
 from idp.policy.names import name_key
-from idp.session import browsers
 from idp.transaction import UnitOfWork
 from service_base.prepared import Prepared
 
@@ -62,16 +61,15 @@ def signin_budget(work: UnitOfWork) -> Budget:
     )
 
 
-def key_of(
-    work: UnitOfWork, account: Account | None, typed: str, known: KnownBrowser | None
-) -> str:
-    """The key under which this attempt counts. A remembered browser and a network of the holder
+def key_of(work: UnitOfWork, account: Account | None, typed: str, remembered: int | None) -> str:
+    """The key under which this attempt counts; ``remembered`` is the key of the browser if it is
+    remembered (``browsers.remembered_id``). A remembered browser and a network of the holder
     have keys of their own, so that nobody elsewhere can lock them out (N51). All spellings of a
     name that does not exist share one key."""
     if account is None:
         return f"name:{work.vault.digest('throttle', name_key(typed))}"
-    if known is not None and browsers.is_remembered(work, known):
-        return f"browser:{account.id}:{known.id}"
+    if remembered is not None:
+        return f"browser:{account.id}:{remembered}"
     network = network_of(work.origin.ip)
     if is_own_network(work, account, network):
         return f"network:{account.id}:{network}"

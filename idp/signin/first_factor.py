@@ -58,8 +58,8 @@ def find_attempt(work: UnitOfWork, typed: str, cookie: str) -> Attempt:
     """The account of a user name, and the key under which this attempt counts. ``cookie`` is the
     cookie that recognises the browser."""
     account = accounts.find_for_sign_in(work, typed)
-    known = browsers.known(work, account, cookie)
-    return Attempt(account, failed_attempts.key_of(work, account, typed, known))
+    remembered = browsers.remembered_id(work, account, cookie)
+    return Attempt(account, failed_attempts.key_of(work, account, typed, remembered))
 
 
 def authenticate_password(

@@ -44,7 +44,8 @@ def change_password(
             return temporary_passwords.matches(work, hasher, temporary_id, old)
         return hasher.verify(old, account.password_hash)
 
-    key = failed_attempts.key_of(work, account, "", browsers.known(work, account, cookie))
+    remembered = browsers.remembered_id(work, account, cookie)
+    key = failed_attempts.key_of(work, account, "", remembered)
     outcome = verify_and_hash(work, hasher, account, key, verify, new)
     if not isinstance(outcome, str):
         return outcome

@@ -42,9 +42,9 @@ def test_n51_a_browser_that_is_not_remembered_has_no_limit_of_its_own(world: Wor
         work.origin = Origin(ip="203.0.113.9")
 
         def scope(cookie: str) -> str:
-            known = browsers.known(work, account, cookie)
-            assert known is not None
-            return failed_attempts.key_of(work, account, "", known).partition(":")[0]
+            assert browsers.known(work, account, cookie) is not None
+            remembered = browsers.remembered_id(work, account, cookie)
+            return failed_attempts.key_of(work, account, "", remembered).partition(":")[0]
 
         assert scope(plain) == "account"
         assert scope(kept) == "browser"
