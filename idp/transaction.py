@@ -235,6 +235,13 @@ class UnitOfWork:
         for row in rows:
             self._write(row)
 
+    def write_pending(self) -> None:
+        """Write what was added or waits. Call it before a lock of the process that is held while
+        something is read: a write may wait for another transaction, which may wait for that lock.
+        """
+        self.db.flush()
+        self._write_waiting()
+
     def _write_last(self) -> None:
         """Write what waits by one statement, which is the whole transaction if nothing was written
         before. Raises OutdatedRevision and ChangedMeanwhile."""

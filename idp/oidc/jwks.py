@@ -82,6 +82,7 @@ class KeyRing:
         if work.seen is not None:
             current = work.seen.get(_KEPT)
         if current is None or not current.is_fresh(work.now, work.settings.key_cache):
+            work.write_pending()
             with self._lock:
                 kept = work.kept()
                 current = self._snapshot = kept[_KEPT] = _read(work, self._snapshot)

@@ -36,7 +36,8 @@ _OF_ACCOUNT = select(KnownBrowser).where(
     KnownBrowser.account_id == bindparam("account"), _DIGESTS, KnownBrowser.ended_at.is_(None)
 )
 _WITH_KEY = outerjoin(KnownBrowser, DeviceBinding, DeviceBinding.id == KnownBrowser.binding_id)
-#: The rows of a browser, with what may have changed since they were loaded.
+#: The rows of a browser, with what may have changed since they were loaded. Locked, since all get
+#: the new cookie: another tab may sign in another account at the same moment.
 _OF_BROWSER = (
     select(
         KnownBrowser,
@@ -47,6 +48,8 @@ _OF_BROWSER = (
     .select_from(_WITH_KEY)
     .options(contains_eager(KnownBrowser.binding))
     .where(_DIGESTS)
+    .order_by(KnownBrowser.id)
+    .with_for_update(of=KnownBrowser)
 )
 #: The row of the account, if the holder asked to remember the browser.
 _REMEMBERED = Prepared(

@@ -42,7 +42,6 @@ def complete(
     progress = state_loader.progress_of(work, found)
     if not isinstance(progress, Proved):
         return None
-    remember = found.remember
     transitions.authenticate(found, work.now)
     account = work.db.get_one(Account, progress.account_id)
     methods = progress.evidence.methods
@@ -51,7 +50,7 @@ def complete(
     )
     with_factor = bool(set(methods) - {"pwd"})
     browser_cookie, is_new = browsers.record_sign_in(
-        work, account, cookie, remember=remember, with_factor=with_factor
+        work, account, cookie, remember=found.remember, with_factor=with_factor
     )
     sign_in_history.record_sign_in(work, account, with_factor=with_factor)
     events.record(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -17,6 +19,7 @@ from idp.grants import access_tokens, authorization_codes, grant_lifecycle, refr
 from idp.grants.grant_lifecycle import plan_for_client
 from idp.models import AccessToken, AuthorizationCode, Client, Event, Grant, RefreshToken, Revision
 from idp.oidc import tokens
+from idp.oidc.jwks import KeyRing
 from idp.session.end_reasons import EndReason
 from idp.transaction import ChangedMeanwhile, UnitOfWork
 from service_base.waiting_rows import together
@@ -336,3 +339,44 @@ def test_a_statement_for_the_same_kinds_of_rows_is_built_once(world: World, rp: 
             built.append(together(rows, None, None, None))
     assert built[0][0] is built[1][0]
     assert built[0][1].keys() == built[1][1].keys()
+
+
+@together_only
+def test_n26_a_row_that_waits_is_not_written_while_the_keys_are_locked(world: World) -> None:
+    """N26: a request whose code is in use elsewhere waits for that transaction, which may read the
+    keys meanwhile."""
+    rp, username = world.relying_party(), world.account()
+    code = world.browser().code(rp, username)
+    # As after a start: nobody has read the keys.
+    ring = KeyRing()
+    watching = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE :pid = ANY (pg_blocking_pids(pid))"
+    )
+    ended: list[str] = []
+
+    def second() -> None:
+        with world.app.app_context():
+            work = world.app.extensions["runtime"].work(may_presume=True)
+            authorization_codes.spend(work, code)
+            try:
+                ring.snapshot(work)
+            except ChangedMeanwhile:
+                ended.append("changed")
+            finally:
+                work.rollback()
+
+    with world.work() as first:
+        assert authorization_codes.spend(first, code)[1]
+        pid = first.connection.scalar(text("SELECT pg_backend_pid()"))
+        thread = threading.Thread(target=second)
+        thread.start()
+        end = time.monotonic() + 20
+        with db.engine.connect() as watch:
+            while not watch.scalar(watching, {"pid": pid}) and time.monotonic() < end:
+                time.sleep(0.01)
+        assert ring.snapshot(first).signing
+        # It still waits: nobody had to give up.
+        assert thread.is_alive()
+        assert not ended
+    thread.join(20)
+    assert ended == ["changed"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from idp.clients import registry
 from idp.directory import accounts
@@ -25,6 +27,7 @@ from idp.policy.session_rules import TOUCH_INTERVAL
 from idp.session import browser_accounts, browsers, failed_attempts, interactions, sessions
 from idp.session.end_reasons import EndReason
 from idp.transaction import Origin, UnitOfWork
+from tests.tables import needs_postgresql
 from tests.world import World
 
 SECOND = timedelta(seconds=1)
@@ -179,6 +182,54 @@ def test_n51_a_browser_is_known_for_the_accounts_that_signed_in_with_it(world: W
     assert len(world.events("browser.forgotten")) == 1
 
 
+@needs_postgresql("SQLite has one writer")
+def test_n51_two_tabs_that_sign_in_two_accounts_each_leave_a_cookie_that_is_known(
+    world: World,
+) -> None:
+    """N51: the second tab waits for the first. Its browser is a new one to it, which has missed the
+    answer, and both cookies are recognised."""
+    names, shared = [world.account(), world.account()], ""
+    with world.work() as work:
+        for name in names:
+            shared, _ = browsers.record_sign_in(
+                work, got(work, name), shared, remember=True, with_factor=False
+            )
+            work.db.flush()
+    made: list[tuple[str, Device, str]] = []
+
+    def sign_in(name: str) -> None:
+        with world.work() as work:
+            account = got(work, name)
+            device = browsers.recognise(work, account, shared).device
+            if not made:
+                made.append(("", device, ""))
+                thread.start()
+                wait_for_waiting(work)
+            cookie, _ = browsers.record_sign_in(
+                work, account, shared, remember=False, with_factor=False
+            )
+            made.append((name, device, cookie))
+
+    thread = threading.Thread(target=sign_in, args=names[1:])
+    sign_in(names[0])
+    thread.join(20)
+    assert [(name, device) for name, device, _ in made[1:]] == [
+        (names[0], Device.KNOWN), (names[1], Device.UNKNOWN),
+    ]  # fmt: skip
+    with world.work() as work:
+        for name, _, cookie in made[1:]:
+            assert browsers.recognise(work, got(work, name), cookie).device is Device.KNOWN
+
+
+def wait_for_waiting(work: UnitOfWork) -> None:
+    """Wait until another transaction waits for this one."""
+    pid = work.connection.scalar(text("SELECT pg_backend_pid()"))
+    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE :pid = ANY (pg_blocking_pids(pid))")
+    end = time.monotonic() + 20
+    while not work.connection.scalar(waiting, {"pid": pid}) and time.monotonic() < end:
+        time.sleep(0.01)
+
+
 def test_z13_a_browser_is_remembered_until_its_last_second(world: World) -> None:
     """Z-13: and as long as the holder asked for it."""
     username = world.account()
@@ -272,6 +323,8 @@ def test_n51_all_browsers_of_one_account_are_forgotten(world: World) -> None:
         before = work.now
         work.now += SECOND
         browsers.forget_all(work, mine)
+        # The object that was loaded before does not know.
+        assert browsers.recognise(work, mine, cookie) == (None, Device.REVOKED)
         work.db.expire_all()
         assert browsers.recognise(work, mine, cookie).device is Device.REVOKED
         assert browsers.recognise(work, theirs, kept).device is Device.KNOWN
