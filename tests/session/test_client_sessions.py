@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from idp.clients import registry
 from idp.directory import accounts, role_groups
@@ -14,6 +17,7 @@ from idp.models import (
     AuthorizationCode,
     BrowserSession,
     Client,
+    ClientSession,
     Grant,
     MessageChannel,
     OutboxMessage,
@@ -175,3 +179,24 @@ def test_n57_a_session_that_ended_is_not_notified_again(world: World) -> None:
         sessions.end_client_sessions(work, holder, trader)
         work.db.flush()
         assert logouts(work) == ["emi", "emi"]
+
+
+def test_the_first_of_two_tabs_decides_the_sid(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OIDC Back-Channel Logout 2.1: both tabs open the application for the first time, and it knows
+    the session under one sid."""
+    rp, username = world.relying_party(), world.account()
+    insert = sessions.insert_if_missing
+
+    def second(db: Session, model: type[ClientSession], **values: Any) -> bool:
+        insert(db, model, **values | {"sid": "of-the-first-tab"})
+        return insert(db, model, **values)
+
+    monkeypatch.setattr(sessions, "insert_if_missing", second)
+    with world.work() as work:
+        account = accounts.by_username(work, username)
+        session, _ = sessions.start(work, account, methods=("pwd",), own=None)
+        client = registry.get(work, rp.client_id)
+        assert sessions.sid_for(work, session, client) == "of-the-first-tab"
+        assert sessions.sid_for(work, session, client) == "of-the-first-tab"

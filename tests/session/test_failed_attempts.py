@@ -153,3 +153,19 @@ def test_failures_are_purged_a_day_after_the_last_attempt(world: World) -> None:
         assert failed_attempts.is_locked(work, KEY)
         work.now += timedelta(days=1)
         assert purge_batch(work, "throttles") == 1
+
+
+def test_n49_a_right_password_writes_nothing_if_none_failed_before(world: World) -> None:
+    """N49: the row is locked, as for a failure."""
+    username = world.account()
+    with world.work() as work:
+        assert passes(work, username)
+        made_at = work.db.scalars(select(Throttle.updated_at)).one()
+    world.clock.advance(minutes=5)
+    with world.work() as work:
+        assert passes(work, username)
+        assert work.db.scalars(select(Throttle.updated_at)).one() == made_at
+        fail(work, username, 1)
+        assert passes(work, username)
+        row = work.db.scalars(select(Throttle)).one()
+        assert (row.failures, row.updated_at) == ([], work.now)
